@@ -1,0 +1,81 @@
+package crypto
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+)
+
+// errClosed is what using something after its Close gives.
+var errClosed = errors.New("used after Close")
+
+// sink is the way to the destination: it minds ctx, and after the first error it only repeats that.
+type sink struct {
+	ctx context.Context
+	dst io.Writer
+	err error
+}
+
+func (s *sink) Write(p []byte) (int, error) {
+	if s.err == nil {
+		s.err = context.Cause(s.ctx)
+	}
+	if s.err != nil {
+		return 0, s.err
+	}
+	n, err := s.dst.Write(p)
+	if err == nil && n != len(p) {
+		err = io.ErrShortWrite
+	}
+	s.err = err
+	return n, err
+}
+
+// source is the way from a stored stream: it minds ctx, knows a real end from an
+// io.ErrUnexpectedEOF of the layer below, and after the first error only repeats that.
+type source struct {
+	ctx context.Context
+	src io.Reader
+	err error
+}
+
+func (s *source) Read(p []byte) (int, error) {
+	if s.err == nil {
+		s.err = context.Cause(s.ctx)
+	}
+	if s.err != nil {
+		return 0, s.err
+	}
+	n, err := s.src.Read(p)
+	if n < 0 || n > len(p) {
+		n, err = 0, fmt.Errorf("the source returned %d of %d bytes", n, len(p))
+	}
+	s.err = err
+	return n, err
+}
+
+// failed is the error that ended the source, nil for io.EOF.
+func (s *source) failed() error {
+	if s.err == io.EOF {
+		return nil
+	}
+	return s.err
+}
+
+// fill reads until p is full or the source ends, and says which: err is io.EOF then.
+func (s *source) fill(p []byte) (n int, err error) {
+	for idle := 0; n < len(p) && err == nil; idle++ {
+		var m int
+		m, err = s.Read(p[n:])
+		if n += m; m > 0 {
+			idle = 0
+		} else if err == nil && idle == 100 {
+			return n, io.ErrNoProgress
+		}
+	}
+	if n == len(p) {
+		return n, nil // an error that came with the last byte is repeated
+	}
+	return n, err
+}
