@@ -15,7 +15,7 @@ var (
 
 	ErrInvalidName  = fmt.Errorf("invalid object name: %w", fs.ErrInvalid)
 	ErrInvalidRange = fmt.Errorf("range outside the object: %w", fs.ErrInvalid)
-	ErrTooLarge     = errors.New("object larger than the volume allows")
+	ErrTooLarge     = errors.New("object too large")
 
 	// ErrNotApplied marks a failed Put, PutHead or PutIfAbsent of which it is
 	// certain that nothing was stored and nothing will appear later.
@@ -26,16 +26,20 @@ var (
 // failed. It never contains a secret.
 type Error struct {
 	Op     string // put, open, read, stat, list, delete, …
-	Volume string // the volume for a reader, such as file:///srv/backup or s3://bucket/prefix
+	Volume string // the volume for a reader, such as file:///srv/backup or s3://bucket/prefix; empty from helpers that know only the interface
 	Name   string // the object's name, or the prefix of a listing
 	Err    error
 }
 
 func (e *Error) Error() string {
-	if e.Name == "" {
-		return fmt.Sprintf("%s on %s: %v", e.Op, e.Volume, e.Err)
+	s := e.Op
+	if e.Name != "" {
+		s = fmt.Sprintf("%s %q", s, e.Name)
 	}
-	return fmt.Sprintf("%s %q on %s: %v", e.Op, e.Name, e.Volume, e.Err)
+	if e.Volume != "" {
+		s += " on " + e.Volume
+	}
+	return fmt.Sprintf("%s: %v", s, e.Err)
 }
 
 func (e *Error) Unwrap() error { return e.Err }
