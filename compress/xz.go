@@ -1,0 +1,114 @@
+package compress
+
+import (
+	"bytes"
+	"encoding/binary"
+	"hash/crc64"
+	"io"
+	"strconv"
+
+	"github.com/ulikunitz/xz/lzma"
+)
+
+// XZOptions are the settings of [XZ].
+type XZOptions struct {
+	// Level is a preset of xz(1), 1 to 9: it sets the dictionary, which is 1, 2, 4, 4, 8, 8,
+	// 16, 32 and 64 MiB. 0 is the default, 6.
+	Level int
+	// Fastest is preset 0 of xz(1), a dictionary of 256 KiB. Level must be 0 then.
+	Fastest bool
+	// Concurrency is how many blocks are compressed at the same time; 0 is GOMAXPROCS.
+	Concurrency int
+}
+
+// XZ is the format of xz(1), version 1.1.0 of its specification
+// (https://tukaani.org/xz/xz-file-format.txt). nil is the default options.
+//
+// The output is one stream of blocks as large as the dictionary (but at least 1 MiB), which are
+// compressed side by side and of which each says its sizes, so that xz -T
+// decompresses them side by side too. Compressing needs about 11 times the
+// dictionary per worker. Decompressing reads any number of streams, with
+// LZMA2 alone (xz's default), CRC-32, CRC-64, SHA-256 or no check and a
+// dictionary of at most [XZMaxDictionary].
+func XZ(o *XZOptions) Compressor {
+	c := xzCompressor{}
+	if o != nil {
+		c.XZOptions = *o
+	}
+	if c.Level == 0 && !c.Fastest {
+		c.Level = xzDefault
+	}
+	return c
+}
+
+const xzDefault = 6
+
+// xzDictionary is the dictionary of xz(1)'s presets, in bytes.
+var xzDictionary = [10]int{256 << 10, 1 << 20, 2 << 20, 4 << 20, 4 << 20, 8 << 20, 8 << 20, 16 << 20, 32 << 20, 64 << 20}
+
+type xzCompressor struct{ XZOptions }
+
+func (xzCompressor) Name() string      { return "xz" }
+func (xzCompressor) Extension() string { return ".xz" }
+
+func (c xzCompressor) Params() map[string]string {
+	return map[string]string{"level": strconv.Itoa(c.Level)}
+}
+
+// Validate implements [Validator].
+func (c xzCompressor) Validate() error {
+	if c.Fastest {
+		return checkLevel("xz with Fastest", c.Level, 0, 0)
+	}
+	return checkLevel("xz", c.Level, 0, 9)
+}
+
+func (c xzCompressor) Compress(dst io.Writer) (io.WriteCloser, error) {
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	dictionary := xzDictionary[c.Level]
+	var index xzIndex
+	return newBlockWriter(dst, encoding{
+		size:    max(dictionary, 1<<20),
+		workers: workers(c.Concurrency),
+		head:    appendXZHeader(nil, xzCRC64),
+		encode:  func(b *block) error { return encodeXZBlock(b, dictionary) },
+		written: func(b *block) {
+			if unpadded, ok := b.state.(int64); ok {
+				index.add(unpadded, int64(len(b.in)))
+			}
+		},
+		tail: func() []byte { return index.appendTail(nil, xzCRC64) },
+	}), nil
+}
+
+// encodeXZBlock appends the block with its header, padding and check to b.out, and leaves its
+// unpadded size in b.state. An empty input has no block.
+func encodeXZBlock(b *block, dictionary int) error {
+	b.state = nil
+	if len(b.in) == 0 {
+		return nil
+	}
+	for dictionary/2 >= max(len(b.in), lzma.MinDictCap) {
+		dictionary /= 2
+	}
+	var data bytes.Buffer
+	w, err := lzma.Writer2Config{DictCap: dictionary}.NewWriter2(&data)
+	if err != nil {
+		return err
+	}
+	if _, err = w.Write(b.in); err != nil {
+		return err
+	}
+	if err = w.Close(); err != nil {
+		return err
+	}
+	h := xzBlockHeader{dictionary: int64(dictionary), stored: int64(data.Len()), plain: int64(len(b.in))}
+	b.out = h.appendTo(b.out)
+	unpadded := int64(len(b.out) + data.Len() + xzCRC64.size())
+	b.out = appendPadding(append(b.out, data.Bytes()...))
+	b.out = binary.LittleEndian.AppendUint64(b.out, crc64.Checksum(b.in, crc64ECMA))
+	b.state = unpadded
+	return nil
+}
