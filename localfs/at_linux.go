@@ -1,0 +1,15 @@
+package localfs
+
+import (
+	"os"
+	"path"
+
+	"golang.org/x/sys/unix"
+)
+
+// renameNew renames within one directory and replaces nothing: fs.ErrExist.
+func renameNew(root *os.Root, oldname, newname string) error {
+	return at(root, newname, "renameat2", func(dir int, base string) error {
+		return unix.Renameat2(dir, path.Base(oldname), dir, base, unix.RENAME_NOREPLACE)
+	})
+}
