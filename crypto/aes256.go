@@ -124,8 +124,8 @@ func (a *aes256) Rewrap(ctx context.Context, e Envelope) (keyID string, raw []by
 	return a.keys.KeyID(), raw, err
 }
 
-// unwrap finds the data key of e, whose Header is given. A wrap that is damaged or of another snapshot is no
-// reason not to try the others, only the error if none of them will do.
+// unwrap finds the data key of e, whose Header is given. One wrapped key that is damaged is no reason not to
+// try the others, only the error if none of them will do.
 func (a *aes256) unwrap(ctx context.Context, e Envelope) ([]byte, error) {
 	primary, err := parseHeader(e.Header)
 	if err != nil {
@@ -136,11 +136,12 @@ func (a *aes256) unwrap(ctx context.Context, e Envelope) ([]byte, error) {
 	}
 	missing := &KeyError{Format: a.Name(), Have: a.held()}
 	var first error
-	for _, raw := range append([][]byte{e.Header}, e.Wraps...) {
-		dataKey, err := a.try(ctx, raw, primary, missing)
+	for _, h := range append([]header{primary}, wrapsOf(primary, e.Wraps)...) {
+		dataKey, err := a.try(ctx, h)
 		if err == nil {
 			return dataKey, nil
 		}
+		missing.Need = append(missing.Need, h.keyID)
 		if !errors.Is(err, ErrKeyNotFound) && first == nil {
 			first = fmt.Errorf("aes256: %w", err)
 		}
@@ -151,19 +152,23 @@ func (a *aes256) unwrap(ctx context.Context, e Envelope) ([]byte, error) {
 	return nil, missing
 }
 
-// try unwraps the data key from one header, and notes in missing which key it needs.
-func (a *aes256) try(ctx context.Context, raw []byte, primary header, missing *KeyError) ([]byte, error) {
+// wrapsOf parses those further headers that are of the same snapshot as primary. Others are passed over: whoever
+// can write to the volume could put one there to stop a restore.
+func wrapsOf(primary header, raw [][]byte) []header {
+	var wraps []header
+	for _, b := range raw {
+		if h, err := parseHeader(b); err == nil && h.name == primary.name && h.id == primary.id {
+			wraps = append(wraps, h)
+		}
+	}
+	return wraps
+}
+
+// try unwraps the data key from one header.
+func (a *aes256) try(ctx context.Context, h header) ([]byte, error) {
 	if err := context.Cause(ctx); err != nil {
 		return nil, err
 	}
-	h, err := parseHeader(raw)
-	if err != nil {
-		return nil, err
-	}
-	if h.name != primary.name || h.id != primary.id {
-		return nil, fmt.Errorf("further header is of snapshot %q %q, not of %q %q: %w", h.name, h.id, primary.name, primary.id, ErrDamaged)
-	}
-	missing.Need = append(missing.Need, h.keyID)
 	dataKey, err := a.keys.UnwrapKey(ctx, h.keyID, h.wrapped, h.wrapAAD())
 	if err == nil && len(dataKey) != KeySize {
 		return nil, fmt.Errorf("data key is %d bytes long, not %d: %w", len(dataKey), KeySize, ErrDamaged)
@@ -211,23 +216,35 @@ func (d *aesDecryption) Unseal(body, seal []byte) ([]byte, error) {
 
 func (d *aesDecryption) Decrypt(ctx context.Context, src Source) (io.ReadCloser, error) {
 	s := &source{ctx: ctx, src: src}
-	header, err := readHeader(s)
+	header, dataKey, err := d.begin(s)
 	if err != nil {
-		return nil, fmt.Errorf("aes256: %w", err)
-	}
-	dataKey := d.dataKey
-	if dataKey == nil {
-		e := d.e
-		e.Header = header
-		if dataKey, err = d.a.unwrap(ctx, e); err != nil {
-			return nil, err
-		}
-	} else if !bytes.Equal(header, d.e.Header) {
-		return nil, fmt.Errorf("aes256: stream's header is not the manifest's: %w", ErrDamaged)
+		return nil, err
 	}
 	r, err := newSegmentReader(s, derive(dataKey, "body"), header)
 	if err != nil {
 		return nil, fmt.Errorf("aes256: %w", err)
 	}
 	return r, nil
+}
+
+// begin reads the stream's header, which is the manifest's or else says what the data key is.
+func (d *aesDecryption) begin(s *source) (header, dataKey []byte, err error) {
+	e := d.e
+	if d.dataKey != nil {
+		header, err = readN(s, len(e.Header))
+	} else {
+		header, err = readHeader(s)
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("aes256: %w", err)
+	}
+	if d.dataKey == nil {
+		e.Header = header
+		dataKey, err = d.a.unwrap(s.ctx, e)
+		return header, dataKey, err
+	}
+	if !bytes.Equal(header, e.Header) {
+		return nil, nil, fmt.Errorf("aes256: stream's header is not the manifest's: %w", ErrDamaged)
+	}
+	return header, d.dataKey, nil
 }

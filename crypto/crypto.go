@@ -55,12 +55,18 @@ type Encryption interface {
 	Seal(body, secret []byte) (seal []byte, err error)
 }
 
-// LateHead is an [Encryption] whose first bytes are known only after Close: until then it has
-// written placeholders.
-type LateHead interface {
+// LateHeader is an [Encryptor] that knows the first bytes of a stream only when all of it was written, such as
+// 7z. Its Encryptions write placeholders first, and are [LateHead]s.
+type LateHeader interface {
+	Encryptor
 	// HeadSize is how many bytes; between 1 and storage.MaxHead.
 	HeadSize() int
-	// Head returns these bytes; only after Close.
+}
+
+// LateHead is an [Encryption] of a [LateHeader].
+type LateHead interface {
+	Encryption
+	// Head returns the HeadSize bytes that replace the placeholders; only after Close.
 	Head() ([]byte, error)
 }
 

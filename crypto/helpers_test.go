@@ -7,16 +7,16 @@ import (
 	"testing"
 )
 
-// source is what tests give to Decrypt.
+// sourceOf is what tests give to Decrypt.
 func sourceOf(b []byte) Source { return bytes.NewReader(b) }
 
 var testIdentity = Identity{Name: "shop/eu", ID: "20261122t175500123z-7f3a9c2e", Ext: ".sql"}
 
 // testKey is a fixed key, a different one for each n.
 func testKey(n byte) Key {
-	k := Key{new([KeySize]byte)}
-	for i := range k.b {
-		k.b[i] = n + byte(i)
+	k := keyOf(new([KeySize]byte))
+	for i := range k.raw() {
+		k.raw()[i] = n + byte(i)
 	}
 	return k
 }

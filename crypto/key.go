@@ -1,6 +1,7 @@
 package crypto
 
 import (
+	"bytes"
 	"crypto/hkdf"
 	"crypto/rand"
 	"crypto/sha256"
@@ -23,15 +24,20 @@ const keyPrefix = "base64:"
 // Key is a secret of 32 random bytes. Printing, logging and marshalling it shows only its id. The zero
 // Key is no key: a [Keyring] ignores it as an old key and refuses it as the active one.
 type Key struct {
-	// A pointer, because fmt does not call the methods of a Key in somebody else's unexported
-	// field: there it prints an address, where an array would show the key.
-	b *[KeySize]byte
+	// A pointer to a pointer, because fmt does not call the methods of a Key in somebody else's unexported
+	// field: an array would show the key there, and with a wrong verb a pointer to an array too.
+	b **[KeySize]byte
 }
+
+func keyOf(b *[KeySize]byte) Key { return Key{&b} }
+
+// raw is the secret itself, not a copy; k is not the zero Key.
+func (k Key) raw() []byte { return (*k.b)[:] }
 
 // NewKey makes a random key.
 func NewKey() Key {
-	k := Key{new([KeySize]byte)}
-	rand.Read(k.b[:]) // never fails
+	k := keyOf(new([KeySize]byte))
+	rand.Read(k.raw()) // never fails
 	return k
 }
 
@@ -49,8 +55,8 @@ func ParseKey(s string) (Key, error) {
 	if len(b) != KeySize {
 		return Key{}, fmt.Errorf("encryption key: is %d bytes long, must be %d", len(b), KeySize)
 	}
-	k := Key{(*[KeySize]byte)(b)}
-	if k.Equal(Key{new([KeySize]byte)}) {
+	k := keyOf((*[KeySize]byte)(b))
+	if k.Equal(keyOf(new([KeySize]byte))) {
 		return Key{}, errors.New("encryption key: is all zero bytes, which is no secret")
 	}
 	return k, nil
@@ -64,7 +70,7 @@ func (k Key) Equal(other Key) bool {
 	if k.b == nil || other.b == nil {
 		return k.b == other.b
 	}
-	return subtle.ConstantTimeCompare(k.b[:], other.b[:]) == 1
+	return subtle.ConstantTimeCompare(k.raw(), other.raw()) == 1
 }
 
 // Bytes is a copy of the secret itself, nil for the zero Key.
@@ -72,8 +78,7 @@ func (k Key) Bytes() []byte {
 	if k.b == nil {
 		return nil
 	}
-	b := *k.b
-	return b[:]
+	return bytes.Clone(k.raw())
 }
 
 // Encode is the secret as text, for [ParseKey]; empty for the zero Key.
@@ -81,7 +86,7 @@ func (k Key) Encode() string {
 	if k.b == nil {
 		return ""
 	}
-	return keyPrefix + base64.StdEncoding.EncodeToString(k.b[:])
+	return keyPrefix + base64.StdEncoding.EncodeToString(k.raw())
 }
 
 // ID names the key and reveals nothing of it: the lower-case hex of the first 8 bytes of
@@ -90,7 +95,7 @@ func (k Key) ID() string {
 	if k.b == nil {
 		return ""
 	}
-	return hex.EncodeToString(derive(k.b[:], "key id")[:8])
+	return hex.EncodeToString(derive(k.raw(), "key id")[:8])
 }
 
 // String shows the key's id only.

@@ -59,7 +59,7 @@ func newRingKey(k Key) ringKey {
 	if k.IsZero() {
 		return ringKey{}
 	}
-	return ringKey{id: k.ID(), aead: newGCM(derive(k.b[:], "wrap"))}
+	return ringKey{id: k.ID(), aead: newGCM(derive(k.raw(), "wrap"))}
 }
 
 // KeyID is the id of the active key, empty if that is the zero Key.

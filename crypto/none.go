@@ -48,10 +48,7 @@ func (e *noEncryption) Write(p []byte) (int, error) {
 // Close has nothing to write, but must not report the end of a stream that was cancelled.
 func (e *noEncryption) Close() error {
 	e.closed = true
-	if e.err == nil {
-		e.err = context.Cause(e.ctx)
-	}
-	return e.err
+	return e.failed()
 }
 
 type noDecryption struct{}

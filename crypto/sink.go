@@ -17,11 +17,16 @@ type sink struct {
 	err error
 }
 
-func (s *sink) Write(p []byte) (int, error) {
+// failed is the error that writing would give, without writing.
+func (s *sink) failed() error {
 	if s.err == nil {
 		s.err = context.Cause(s.ctx)
 	}
-	if s.err != nil {
+	return s.err
+}
+
+func (s *sink) Write(p []byte) (int, error) {
+	if s.failed() != nil {
 		return 0, s.err
 	}
 	n, err := s.dst.Write(p)
