@@ -47,7 +47,10 @@ func ByName(name string, level int) (Compressor, error) {
 	if level < DefaultLevel || level != DefaultLevel && name == "none" || level == 0 && name != "xz" {
 		return nil, fmt.Errorf("%s has no level %d", name, level)
 	}
-	return c, Validate(c)
+	if err := Validate(c); err != nil {
+		return nil, err
+	}
+	return c, nil
 }
 
 // ByExtension returns the compressor, with its default settings, of objects whose names end in ext: ".zst", ".gz" or

@@ -68,7 +68,8 @@ func (c zstdCompressor) Compress(dst io.Writer) (io.WriteCloser, error) {
 	if c.SingleFrame {
 		return newZstdFrameWriter(dst, options)
 	}
-	e, err := zstd.NewWriter(nil, append(options, zstd.WithWindowSize(zstdBlock))...)
+	// With a window as large as a frame, less memory costs no speed.
+	e, err := zstd.NewWriter(nil, append(options, zstd.WithWindowSize(zstdBlock), zstd.WithLowerEncoderMem(true))...)
 	if err != nil {
 		return nil, err
 	}
