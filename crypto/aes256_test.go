@@ -235,7 +235,7 @@ func TestAES256Seal(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	checkSeal(t, enc, d)
+	checkSeal(t, e, enc, d)
 	seal2, err := enc2.Seal([]byte("body"), []byte("secret"))
 	if err != nil {
 		t.Fatal(err)

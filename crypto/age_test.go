@@ -24,6 +24,6 @@ func TestAgeSeal(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		checkSeal(t, enc, d)
+		checkSeal(t, e, enc, d)
 	}
 }

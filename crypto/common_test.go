@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"iter"
 	"slices"
 	"testing"
 	"testing/iotest"
@@ -236,6 +237,18 @@ func TestTruncated(t *testing.T) {
 	})
 }
 
+// bits yields the bits to flip in n bytes: all, or one of each byte where that takes long and the format is
+// not ours (all with BACKUP_LONG_TESTS).
+func bits(n int, e Encryptor) iter.Seq[int] {
+	return func(yield func(int) bool) {
+		for i := range n * 8 {
+			if (longTests || e.Name() == "aes256" || i%8 == i/8%8) && !yield(i) {
+				return
+			}
+		}
+	}
+}
+
 // TestBitFlips flips every bit of a small stream, and appends to it.
 func TestBitFlips(t *testing.T) {
 	each(t, func(t *testing.T, e Encryptor) {
@@ -255,14 +268,14 @@ func TestBitFlips(t *testing.T) {
 				t.Errorf("%s, bare: %d bytes, %v", what, len(got), err)
 			}
 		}
-		for i := range len(stored) * 8 {
+		for i := range bits(len(stored), e) {
 			changed := slices.Clone(stored)
 			changed[i/8] ^= 1 << (i % 8)
 			try("flipped bit", changed)
 		}
 		try("appended byte", append(slices.Clone(stored), 0))
 		try("appended stream", append(slices.Clone(stored), stored...))
-		for i := range len(enc.Header()) * 8 {
+		for i := range bits(len(enc.Header()), e) {
 			changed := enc.Header()
 			changed[i/8] ^= 1 << (i % 8)
 			if _, err := decrypt(t, e, Envelope{Header: changed}, sourceOf(stored)); err == nil {
@@ -299,7 +312,7 @@ func TestHeadersExchanged(t *testing.T) {
 }
 
 // checkSeal checks a seal's round trip, limits, and that no bit of seal or body can change.
-func checkSeal(t *testing.T, enc Encryption, d Decryption) {
+func checkSeal(t *testing.T, e Encryptor, enc Encryption, d Decryption) {
 	t.Helper()
 	body, secret := []byte("the manifest's first line"), pattern(32)
 	seal, err := enc.Seal(body, secret)
@@ -312,7 +325,7 @@ func checkSeal(t *testing.T, enc Encryption, d Decryption) {
 	if bytes.Contains(seal, secret[:8]) {
 		t.Error("the secret is in the seal")
 	}
-	for i := range len(seal) * 8 {
+	for i := range bits(len(seal), e) {
 		changed := slices.Clone(seal)
 		changed[i/8] ^= 1 << (i % 8)
 		if got, err := d.Unseal(body, changed); err == nil || got != nil {
@@ -325,7 +338,7 @@ func checkSeal(t *testing.T, enc Encryption, d Decryption) {
 		_, err := d.Unseal(changed, seal)
 		wantErr(t, "flipped bit of the body", err, ErrDamaged)
 	}
-	for n := range len(seal) {
+	for n := 0; n < len(seal); n += 1 + n/50 {
 		_, err := d.Unseal(body, seal[:n])
 		wantErr(t, "cut seal", err, ErrDamaged)
 	}

@@ -70,14 +70,16 @@ func (r *noReader) Read(p []byte) (int, error) {
 	if r.closed {
 		return 0, errClosed
 	}
+	if r.err != nil {
+		return 0, r.err
+	}
 	n, err := r.source.Read(p)
 	r.read += int64(n)
-	if err == io.EOF && r.read < r.size {
-		r.err = io.ErrUnexpectedEOF
-	} else if r.read > r.size {
-		r.err = fmt.Errorf("none: the stream is longer than its %d bytes: %w", r.size, ErrDamaged)
-	} else {
-		return n, err
+	switch {
+	case r.read > r.size:
+		r.err = fmt.Errorf("none: stream is longer than its %d bytes: %w", r.size, ErrDamaged)
+	case err == io.EOF && r.read < r.size:
+		r.err = fmt.Errorf("none: stream ends after %d of %d bytes: %w", r.read, r.size, io.ErrUnexpectedEOF)
 	}
 	return n, r.err
 }
