@@ -1,0 +1,178 @@
+package backup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/databasement/backup/internal/digest"
+	"github.com/databasement/backup/internal/layout"
+	"github.com/databasement/backup/internal/manifest"
+)
+
+// CreateOptions describe a new snapshot; nil is the zero value.
+type CreateOptions struct {
+	Ext          string            // of the plain stream, such as ".sql" or ".tar"; up to two of '.' with 1 to 10 of a-z, 0-9
+	Source       string            // what was backed up, for people; no secrets: it is stored in the clear; at most 1 KiB
+	OriginalName string            // what CleanName was given; at most 1 KiB
+	Labels       map[string]string // at most 64, keys and values of at most 1 KiB; stored in the clear
+	MinSize      int64             // a stream of fewer bytes is ErrTooSmall
+
+	copiedFrom string
+	at         time.Time // of the id; zero: now
+}
+
+// Create backs up what r yields, until io.EOF, under name. Any other error of r, io.ErrUnexpectedEOF included, and a
+// ctx done before the end, commit nothing. It returns once the snapshot is durable. r is not closed; a Read in
+// progress is waited for, and cut short if r has SetReadDeadline, as files and connections do.
+//
+// For a producer whose success is known only after its last byte, such as a dump program, use CreateFunc.
+func (b *Backup) Create(ctx context.Context, name string, r io.Reader, opts *CreateOptions) (*Snapshot, error) {
+	return b.CreateFunc(ctx, name, opts, func(ctx context.Context, w io.Writer) error {
+		return copyFrom(ctx, w, r)
+	})
+}
+
+// CreateFunc backs up what produce writes. A nil from produce, and only that, commits it: its error, or ctx's, is
+// in the error returned. produce's ctx is done when the stream can no longer be stored. It must not use w after
+// it has returned.
+func (b *Backup) CreateFunc(ctx context.Context, name string, opts *CreateOptions, produce func(ctx context.Context, w io.Writer) error) (*Snapshot, error) {
+	if opts == nil {
+		opts = new(CreateOptions)
+	}
+	if err := layout.CheckName(name); err != nil {
+		return nil, wrap("create", name, fmt.Errorf("%w (backup.CleanName makes a valid name of any string)", err))
+	}
+	if err := errors.Join(layout.CheckExt(opts.Ext), manifest.CheckTexts(opts.OriginalName, opts.Source, opts.Labels)); err != nil {
+		return nil, wrap("create", name, err)
+	}
+	begun := b.now()
+	id := layout.NewID(begun)
+	if !opts.at.IsZero() {
+		id = layout.NewID(opts.at)
+	}
+	op := b.begin("create", name+"/"+id)
+	snap, err := b.create(ctx, op, &manifest.Manifest{
+		Format: manifest.Format, ID: id, Name: name, Ext: opts.Ext, Begun: begun.UTC(),
+		OriginalName: opts.OriginalName, CopiedFrom: opts.copiedFrom, Source: opts.Source, Labels: opts.Labels,
+	}, opts.MinSize, produce)
+	return snap, op.end(err)
+}
+
+func (b *Backup) create(ctx context.Context, op *operation, m *manifest.Manifest, minSize int64, produce func(context.Context, io.Writer) error) (*Snapshot, error) {
+	if err := b.canary(ctx); err != nil {
+		return nil, err
+	}
+	p, err := b.newPipeline(ctx, op, m)
+	if err != nil {
+		return nil, err
+	}
+	sent := false
+	defer func() { // after a panic of produce too
+		p.abort()
+		if !sent {
+			p.cleanUp()
+		}
+	}()
+	if err := p.run(produce); err != nil {
+		return nil, err
+	}
+	plain, err := p.finish(minSize)
+	if err != nil {
+		return nil, firstCause(p.ctx, err)
+	}
+	if sent, err = p.commit(plain); err != nil {
+		return nil, err
+	}
+	seal := SealNone
+	if m.Encrypted() {
+		seal = SealVerified
+	}
+	return snapshotOf(m, seal, plain), nil
+}
+
+// copyFrom copies r to w until io.EOF.
+func copyFrom(ctx context.Context, w io.Writer, r io.Reader) error {
+	if d, ok := r.(interface{ SetReadDeadline(time.Time) error }); ok {
+		stop := context.AfterFunc(ctx, func() { _ = d.SetReadDeadline(time.Unix(1, 0)) })
+		defer stop()
+	}
+	src := &source{ctx: ctx, r: r}
+	_, err := io.Copy(w, src)
+	if src.err != nil {
+		return firstCause(ctx, fmt.Errorf("reading the source: %w", src.err))
+	}
+	return err
+}
+
+// source reads r until ctx is done, and keeps its error apart from those of the writer.
+type source struct {
+	ctx context.Context
+	r   io.Reader
+	err error
+}
+
+func (s *source) Read(p []byte) (int, error) {
+	if s.ctx.Err() != nil {
+		s.err = context.Cause(s.ctx)
+		return 0, s.err
+	}
+	n, err := s.r.Read(p)
+	if err != nil && err != io.EOF {
+		s.err = err
+	}
+	return n, err
+}
+
+// sink is the writer that a producer gets: it latches the first error, and ends with the producer.
+type sink struct {
+	mu  sync.Mutex
+	w   *digest.Writer
+	ctx context.Context
+	err error
+}
+
+var errReturned = errors.New("write by a producer that has returned")
+
+func (s *sink) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.check() != nil {
+		return 0, s.err
+	}
+	n, err := s.w.Write(p)
+	s.err = err
+	return n, err
+}
+
+// ReadFrom spares io.Copy a buffer.
+func (s *sink) ReadFrom(r io.Reader) (int64, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.check() != nil {
+		return 0, s.err
+	}
+	return s.w.ReadFrom(r) // an error of r is the producer's to judge; one of w is sticky there
+}
+
+func (s *sink) check() error {
+	if s.err == nil && s.ctx.Err() != nil {
+		s.err = context.Cause(s.ctx)
+	}
+	return s.err
+}
+
+// end makes later use an error, and returns the first one.
+func (s *sink) end() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	err := s.err
+	if err == nil {
+		err = s.w.Err()
+	}
+	s.err = errReturned
+	return err
+}

@@ -1,0 +1,108 @@
+package manifest
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"path"
+	"regexp"
+	"unicode/utf8"
+
+	"github.com/databasement/backup/crypto"
+	"github.com/databasement/backup/internal/layout"
+)
+
+var stageName = regexp.MustCompile(`^[a-z0-9-]{1,32}$`)
+
+// check holds a manifest to everything that readers rely on.
+func (m *Manifest) check() error {
+	if m.Format != Format {
+		return fmt.Errorf("format %d", m.Format)
+	}
+	if _, ok := layout.IDTime(m.ID); !ok {
+		return fmt.Errorf("id %q", m.ID)
+	}
+	return errors.Join(
+		layout.CheckName(m.Name),
+		layout.CheckExt(m.Ext),
+		CheckTexts(m.OriginalName, m.Source, m.Labels),
+		m.Compression.check("compression"),
+		m.Encryption.check("encryption"),
+		m.checkSizes(),
+	)
+}
+
+// CheckTexts holds what people may write into a manifest to its limits.
+func CheckTexts(originalName, source string, labels map[string]string) error {
+	if len(labels) > MaxLabels {
+		return fmt.Errorf("%d labels, at most %d are allowed", len(labels), MaxLabels)
+	}
+	texts := []string{originalName, source}
+	for k, v := range labels {
+		texts = append(texts, k, v)
+	}
+	for _, s := range texts {
+		if len(s) > MaxText {
+			return fmt.Errorf("text of %d bytes, at most %d are allowed", len(s), MaxText)
+		}
+		if !utf8.ValidString(s) {
+			return fmt.Errorf("text %q is not UTF-8", s)
+		}
+	}
+	return nil
+}
+
+func (s *Stage) check(what string) error {
+	if !stageName.MatchString(s.Name) {
+		return fmt.Errorf("%s %q: the name of a stage is 1 to 32 of a-z, 0-9 and '-'", what, s.Name)
+	}
+	if err := layout.CheckStageExt(s.Ext); err != nil {
+		return fmt.Errorf("%s %s: %w", what, s.Name, err)
+	}
+	if len(s.Header) > crypto.MaxHeader {
+		return fmt.Errorf("%s header of %d bytes", what, len(s.Header))
+	}
+	return nil
+}
+
+func (m *Manifest) checkSizes() error {
+	if m.PlainSize < 0 || m.ChunkSize < 1 || m.ChunkSize > ChunkSize {
+		return fmt.Errorf("plain size %d, chunk size %d", m.PlainSize, m.ChunkSize)
+	}
+	if n := len(m.Segments); n < 1 || n > layout.MaxSegments {
+		return fmt.Errorf("%d segments", n)
+	}
+	var total int64
+	for i, s := range m.Segments {
+		if s.Size < 0 || s.Size > math.MaxInt64-total {
+			return fmt.Errorf("segment of %d bytes", s.Size)
+		}
+		total += s.Size
+		if want := path.Base(m.Object(i + 1)); s.Object != want {
+			return fmt.Errorf("segment is in %q, not %q", s.Object, want)
+		}
+		n := chunksIn(s.Size, m.ChunkSize)
+		if n > MaxChunks {
+			return fmt.Errorf("segment of %d chunks, at most %d are allowed", n, MaxChunks)
+		}
+		if len(m.Segments) > 1 {
+			if len(s.Chunks) != 0 {
+				return errors.New("chunk digests inside the manifest of several segments")
+			}
+		} else if int64(len(s.Chunks)) != n || DigestOf(s.Chunks) != s.Digest {
+			return errors.New("the chunk digests do not fit the segment")
+		}
+	}
+	if total != m.StoredSize {
+		return fmt.Errorf("stored size %d, segments have %d", m.StoredSize, total)
+	}
+	return nil
+}
+
+func chunksIn(size, chunk int64) int64 {
+	n := size / chunk
+	if size%chunk != 0 {
+		n++
+	}
+	return n
+}
