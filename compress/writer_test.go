@@ -35,13 +35,13 @@ func (f *failing) Write(p []byte) (int, error) {
 }
 
 func TestFailingDestination(t *testing.T) {
-	data := text(10 << 20)
 	for name, c := range compressors {
 		t.Run(name, func(t *testing.T) {
+			data := several(c)
 			var all failing
 			all.n = 1 << 30
 			writeAll(t, c, &all, data)
-			step := max(1, all.calls/12)
+			step := max(1, all.calls/4)
 			for n := 0; n < all.calls; n += step {
 				dst := &failing{n: n}
 				if err := writeAll(t, c, dst, data); !errors.Is(err, errDisk) {
@@ -101,15 +101,15 @@ func noneLeft(t *testing.T, before int) {
 }
 
 func TestReaderClosedEarly(t *testing.T) {
-	data := text(10 << 20)
 	for name, c := range compressors {
 		t.Run(name, func(t *testing.T) {
+			data := several(c)
 			stored := pack(t, c, data)
 			for _, src := range []io.Reader{
 				bytes.NewReader(stored),
 				io.MultiReader(bytes.NewReader(stored[:len(stored)/2]), iotest.ErrReader(errDisk)),
 			} {
-				for _, n := range []int64{0, 1, 5 << 20} {
+				for _, n := range []int64{0, 1, 1 << 20} {
 					before := runtime.NumGoroutine()
 					r, err := c.Decompress(src)
 					if err != nil {
@@ -131,13 +131,13 @@ func TestReaderClosedEarly(t *testing.T) {
 
 // TestConcurrentUse: one Compressor serves several streams at a time.
 func TestConcurrentUse(t *testing.T) {
-	data := text(5 << 20)
 	for name, c := range compressors {
 		t.Run(name, func(t *testing.T) {
+			data := text(1 << 20)
 			var wg sync.WaitGroup
 			for i := range 4 {
 				wg.Go(func() {
-					plain := data[i<<10:]
+					plain := data[i<<17:]
 					if got, err := unpack(t, c, bytes.NewReader(pack(t, c, plain))); err != nil || !bytes.Equal(got, plain) {
 						t.Errorf("stream %d: %d bytes, %v", i, len(got), err)
 					}
