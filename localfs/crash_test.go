@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -99,11 +98,11 @@ func crashes(t *testing.T, lies func(op string) bool) (wrong string) {
 // inspect looks for what must not be after Put of name returned perr.
 func inspect(t *testing.T, v *Volume, name string, body map[string]string, perr error) (wrong string) {
 	for other, want := range body {
-		if got, err := read(t, v, other); other != name && (got != want || err != nil) {
+		if got, err := slurp(t.Context(), v, other); other != name && (got != want || err != nil) {
 			return fmt.Sprintf("%s = %q, %v", other, got, err)
 		}
 	}
-	got, err := read(t, v, name)
+	got, err := slurp(t.Context(), v, name)
 	old, had := body[name]
 	switch {
 	case err == nil && got == newBody:
@@ -121,16 +120,6 @@ func inspect(t *testing.T, v *Volume, name string, body map[string]string, perr 
 		return "a temporary file outlived a sweep"
 	}
 	return ""
-}
-
-func read(t *testing.T, v *Volume, name string) (string, error) {
-	r, err := v.Open(t.Context(), name, 0, -1)
-	if err != nil {
-		return "", err
-	}
-	defer r.Close()
-	b, err := io.ReadAll(r)
-	return string(b), err
 }
 
 func TestPowerFailure(t *testing.T) {
@@ -214,7 +203,7 @@ func TestFailingCalls(t *testing.T) {
 			if got := errors.Is(err, storage.ErrNotApplied); got != test.notApplied {
 				t.Errorf("ErrNotApplied: %v, want %v (%v)", got, test.notApplied, err)
 			}
-			got, err := read(t, v, "d/e/x")
+			got, err := slurp(t.Context(), v, "d/e/x")
 			if isOld := got == oldBody || errors.Is(err, storage.ErrNotExist); isOld != test.notApplied {
 				t.Errorf("object is %q, %v", got, err)
 			}

@@ -56,7 +56,7 @@ func (v *Volume) sweep(ctx context.Context, dir string, before time.Time) (remov
 	entries, err := v.readDir(ctx, dir)
 	var errs []error
 	for _, e := range entries {
-		if err := context.Cause(ctx); err != nil {
+		if err := done(ctx); err != nil {
 			return removed, err
 		}
 		if e.IsDir() {

@@ -39,7 +39,7 @@ func fill(ctx context.Context, f file, r io.Reader) (n int64, err error) {
 // own error: io.EOF is the end, and io.ErrUnexpectedEOF is r's complaint.
 func readFull(ctx context.Context, r io.Reader, buf []byte) (n int, err error) {
 	for idle := 0; n < len(buf) && err == nil; {
-		if err := context.Cause(ctx); err != nil {
+		if err := done(ctx); err != nil {
 			return n, err
 		}
 		var m int

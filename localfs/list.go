@@ -44,7 +44,7 @@ func (l *lister) walk(dir string) error {
 		return err
 	}
 	for _, e := range entries {
-		if err := context.Cause(l.ctx); err != nil {
+		if err := done(l.ctx); err != nil {
 			return err
 		}
 		name := dir + sortName(e)
@@ -83,7 +83,7 @@ func (l *lister) visit(name string, e fs.DirEntry) error {
 // readDir returns the entries of dir in the order of the names below them. A
 // missing dir has none.
 func (v *Volume) readDir(ctx context.Context, dir string) ([]fs.DirEntry, error) {
-	if err := context.Cause(ctx); err != nil {
+	if err := done(ctx); err != nil {
 		return nil, err
 	}
 	entries, err := v.fs.ReadDir(path.Clean(dir)) // "" is "."

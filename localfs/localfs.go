@@ -16,7 +16,7 @@
 //
 // The promises are as good as the file system's own: fsync must reach the disk,
 // and rename must be atomic. On Windows directories cannot be flushed, which
-// NTFS makes up for with its journal. A file system that refuses to flush a
+// NTFS makes up for with its journal, and empty directories stay. A file system that refuses to flush a
 // directory (some network and FUSE mounts) is taken as it is.
 //
 // Names are kept as they are. On a case-insensitive file system (Windows and

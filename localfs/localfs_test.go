@@ -296,6 +296,24 @@ func TestTruncatedUnderneath(t *testing.T) {
 	}
 }
 
+// What a crash may leave of "a/b" does not stand in the way of "a".
+func TestPutOverEmptyDirectory(t *testing.T) {
+	dir := t.TempDir()
+	v := open(t, dir)
+	for _, name := range []string{"a", "b"} {
+		if err := os.Mkdir(filepath.Join(dir, name), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put(t, v, "a", "1")
+	if _, err := v.PutIfAbsent(t.Context(), "b", []byte("2")); err != nil {
+		t.Fatal(err)
+	}
+	if got := get(t, v, "a") + get(t, v, "b"); got != "12" {
+		t.Errorf("got %q", got)
+	}
+}
+
 // A source that dies, is cancelled or lies must leave nothing, not even a directory.
 func TestFailedPutLeavesNothing(t *testing.T) {
 	cause := errors.New("cause")

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path"
 	"strings"
+	"syscall"
 
 	"github.com/databasement/backup/storage"
 )
@@ -126,10 +127,11 @@ func (v *Volume) admit(ctx context.Context, name string) error {
 	if err := check(ctx, name); err != nil {
 		return err
 	}
-	if info, err := v.fs.Lstat(name); err == nil && info.IsDir() {
-		return fmt.Errorf("there is a directory of that name: %w", fs.ErrInvalid)
+	info, err := v.fs.Lstat(name)
+	if err != nil || !info.IsDir() || v.fs.Rmdir(name) == nil {
+		return nil // an empty directory may be left of a crash
 	}
-	return nil
+	return fmt.Errorf("there are others whose names begin with it and a slash: %w", syscall.EISDIR)
 }
 
 // createTemp makes an empty temporary file beside name, and the directories on
@@ -201,7 +203,7 @@ func (v *Volume) writeTemp(ctx context.Context, tmp, name string, f file, write 
 	if info.Size() != n {
 		return storage.Object{}, fmt.Errorf("%d bytes written, the file has %d: %w", n, info.Size(), io.ErrShortWrite)
 	}
-	return object(name, info), context.Cause(ctx)
+	return object(name, info), done(ctx)
 }
 
 // replace moves tmp to name, over an older object.

@@ -73,7 +73,7 @@ func TestPutAgainstPrune(t *testing.T) {
 					t.Errorf("put: %v", err)
 					return
 				}
-				if got, err := read(t, v, name); got != name || err != nil {
+				if got, err := slurp(t.Context(), v, name); got != name || err != nil {
 					t.Errorf("%s = %q, %v", name, got, err)
 				}
 				if err := v.Delete(t.Context(), name); err != nil {

@@ -91,7 +91,7 @@ func (r *reader) Read(p []byte) (n int, err error) {
 }
 
 func (r *reader) read(p []byte) (int, error) {
-	if err := context.Cause(r.ctx); err != nil {
+	if err := done(r.ctx); err != nil {
 		return 0, err
 	}
 	if r.left == 0 {
@@ -111,6 +111,15 @@ func (r *reader) Close() error { return r.v.wrap("close", r.name, r.f.Close()) }
 func check(ctx context.Context, name string) error {
 	if err := storage.CheckName(name); err != nil {
 		return err
+	}
+	return done(ctx)
+}
+
+// done returns why ctx is done, or nil if it is not. Err is cheaper than Cause,
+// and sources may hand out single bytes.
+func done(ctx context.Context) error {
+	if ctx.Err() == nil {
+		return nil
 	}
 	return context.Cause(ctx)
 }
