@@ -1,0 +1,76 @@
+# What a developer runs. CI runs .ci/run, which runs these too.
+
+GO          ?= go
+TESTFLAGS   ?=
+FUZZTIME    ?= 10s
+BENCH       ?= .
+DBBACKUP_KILLS ?= 200
+STATICCHECK  = honnef.co/go/tools/cmd/staticcheck@v0.8.2
+GOVULNCHECK  = golang.org/x/vuln/cmd/govulncheck@v1.9.0
+
+# The tests with other implementations and servers are a module of their own.
+MODULES = . internal/integration
+each = @set -e; for m in $(MODULES); do (cd $$m && $(1)); done
+
+.PHONY: test unit check fmt vet staticcheck tools fuzz bench kill integration vuln cover tidy cross
+
+# Everything that must pass before a commit, in a few minutes.
+test: tools check unit
+
+unit:
+	$(call each,$(GO) test -race $(TESTFLAGS) ./...)
+
+check: fmt vet staticcheck
+
+fmt:
+	@bad=$$(gofmt -l .); test -z "$$bad" || { echo "not formatted, run gofmt -w:"; echo "$$bad"; exit 1; }
+
+vet:
+	$(call each,$(GO) vet ./...)
+	$(GO) vet -tags agessh ./crypto/...
+
+staticcheck:
+	$(call each,$(GO) run $(STATICCHECK) ./...)
+
+# The stock tools that tests compare with (zstd, xz, age, psql, …). Installing them takes root and apt-get;
+# elsewhere install what a failing test names.
+tools:
+	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then scripts/tools.sh; \
+	else echo "tools: not root on Debian, so what is missing must be installed by hand: see scripts/tools.sh"; fi
+
+# Every fuzz target for FUZZTIME.
+fuzz:
+	@set -e; for p in $$($(GO) list ./...); do \
+		names=$$($(GO) test -list '^Fuzz' $$p); \
+		for f in $$(echo "$$names" | grep '^Fuzz' || true); do \
+			echo "fuzz $$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$p; \
+		done; \
+	done
+
+bench:
+	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem ./...
+
+# Kills the example program, with SIGKILL, at DBBACKUP_KILLS moments of a backup.
+kill:
+	DBBACKUP_KILLS=$(DBBACKUP_KILLS) $(GO) test -count=1 -timeout 20m -run Kill $(TESTFLAGS) ./examples/dbbackup/...
+
+# Real databases and stock tools, on this machine.
+integration:
+	scripts/postgres.sh
+	scripts/stocktools.sh
+
+# Known vulnerabilities that the code reaches. Needs the network, so it is not a part of CI.
+vuln:
+	$(call each,$(GO) run $(GOVULNCHECK) ./...)
+
+cover:
+	$(GO) test -coverprofile=coverage.out -coverpkg=./... ./...
+	$(GO) tool cover -func=coverage.out | tail -1
+
+# Fails if go.mod or go.sum are not what go mod tidy makes of them.
+tidy:
+	$(call each,$(GO) mod tidy -diff)
+
+# Other systems than this one: do they compile?
+cross:
+	@set -e; for os in windows darwin freebsd; do echo "vet for $$os"; GOOS=$$os GOARCH=amd64 CGO_ENABLED=0 $(GO) vet ./...; done
