@@ -176,8 +176,8 @@ func keyLines(r io.Reader) func(yield func(int, keyLine) bool) {
 	return func(yield func(int, keyLine) bool) {
 		limited := &io.LimitedReader{R: r, N: maxKeyFile + 1}
 		s := bufio.NewScanner(limited)
-		s.Buffer(nil, maxKeyFile)
-		for n := 1; s.Scan(); n++ {
+		s.Buffer(nil, maxKeyFile+2)
+		for n := 1; s.Scan() && limited.N > 0; n++ {
 			if text := strings.TrimSpace(s.Text()); text != "" && !strings.HasPrefix(text, "#") {
 				if !yield(n, keyLine{text: text}) {
 					return
