@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/databasement/backup/compress"
@@ -20,55 +22,66 @@ import (
 // behind the first. Nothing but what the formats themselves check is verified: a stream cut
 // between two frames of a compressor, for one, looks complete.
 func (b *Backup) OpenObject(ctx context.Context, object string) (io.ReadCloser, error) {
-	ctx, cancel := context.WithCancel(ctx)
-	r := &objectReader{closers: []func() error{func() error { cancel(); return nil }}}
-	if err := b.openObject(ctx, r, object); err != nil {
-		return nil, wrap("open", object, errors.Join(err, r.Close()))
+	r, err := b.openObject(ctx, object)
+	if err != nil {
+		return nil, wrap("open", object, err)
 	}
 	return r, nil
 }
 
-func (b *Backup) openObject(ctx context.Context, r *objectReader, object string) error {
+func (b *Backup) openObject(ctx context.Context, object string) (io.ReadCloser, error) {
 	segments, err := b.bareSegments(ctx, object)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	stored := verified.New(ctx, verified.Config{Volume: b.vol, Segments: segments, Chunk: manifest.ChunkSize})
-	r.push(stored, stored)
-	rest := firstSegment.ReplaceAllString(object, "")
+	name := firstSegment.ReplaceAllString(object, "")
+	encryptors := b.encryptorsFor(name)
+	if len(encryptors) == 0 {
+		if ext := path.Ext(name); slices.Contains(encryptedExts, ext) {
+			return nil, fmt.Errorf("%q is encrypted: set Options.Encryptor or ReadWith to what opens %s", name, ext)
+		}
+		return b.openBare(ctx, segments, crypto.None, name)
+	}
+	for _, e := range encryptors {
+		var r io.ReadCloser
+		r, err = b.openBare(ctx, segments, e, strings.TrimSuffix(name, e.Extension()))
+		if !isKeyError(err) {
+			return r, err
+		}
+	}
+	return nil, err
+}
+
+// encryptedExts are never plain, whatever Encryptors there are.
+var encryptedExts = []string{".aes", ".age", ".7z"}
+
+// encryptorsFor lists the Encryptors that may open an object of this name.
+func (b *Backup) encryptorsFor(name string) (fit []crypto.Encryptor) {
 	for _, e := range b.encryptors {
-		if base, ok := strings.CutSuffix(rest, e.Extension()); ok && e.Extension() != "" {
-			return b.decryptBare(ctx, r, e, stored, base)
+		if e.Extension() != "" && path.Ext(name) == e.Extension() {
+			fit = append(fit, e)
 		}
 	}
-	if slices := []string{".aes", ".age", ".7z"}; hasSuffix(rest, slices) {
-		return fmt.Errorf("%q is encrypted: set Options.Encryptor or ReadWith to what opens it", rest)
-	}
-	return r.decompress(rest)
+	return fit
 }
 
-func hasSuffix(s string, endings []string) bool {
-	for _, e := range endings {
-		if strings.HasSuffix(s, e) {
-			return true
-		}
-	}
-	return false
-}
-
-// decryptBare tries every Encryptor of e's kind that has the key. A key is known to fit only once something was read, which a
-// keyring makes one Encryptor's affair.
-func (b *Backup) decryptBare(ctx context.Context, r *objectReader, e crypto.Encryptor, stored crypto.Source, rest string) error {
+// openBare opens the segments with e, and decompresses by what is left of the name.
+func (b *Backup) openBare(ctx context.Context, segments []verified.Segment, e crypto.Encryptor, name string) (io.ReadCloser, error) {
+	stored := verified.New(ctx, verified.Config{Volume: b.vol, Segments: segments, Chunk: manifest.ChunkSize})
+	r := &stack{}
+	r.push(stored)
 	key, err := e.Open(ctx, crypto.Envelope{})
-	if err != nil {
-		return err
+	if err == nil {
+		var plain io.ReadCloser
+		if plain, err = key.Decrypt(ctx, stored); err == nil {
+			r.push(plain)
+			err = r.decompress(name)
+		}
 	}
-	plain, err := key.Decrypt(ctx, stored)
 	if err != nil {
-		return err
+		return nil, errors.Join(err, r.Close())
 	}
-	r.push(plain, plain)
-	return r.decompress(rest)
+	return r, nil
 }
 
 var (
@@ -101,40 +114,34 @@ func (b *Backup) bareSegments(ctx context.Context, object string) ([]verified.Se
 	return segments, nil
 }
 
-// objectReader reads the top of a stack of readers, and closes all.
-type objectReader struct {
-	io.Reader
-	closers []func() error
+// stack reads from the last of several readers that read from each other, and closes all.
+type stack struct {
+	readers []io.ReadCloser
 }
 
-func (r *objectReader) push(reader io.Reader, closer io.Closer) {
-	r.Reader = reader
-	r.closers = append(r.closers, closer.Close)
-}
+func (s *stack) push(r io.ReadCloser) { s.readers = append(s.readers, r) }
 
-func (r *objectReader) decompress(name string) error {
-	dot := strings.LastIndexByte(name, '.')
-	if dot < 0 {
-		return nil
-	}
-	c, ok := compress.ByExtension(name[dot:])
+func (s *stack) top() io.ReadCloser { return s.readers[len(s.readers)-1] }
+
+func (s *stack) decompress(name string) error {
+	c, ok := compress.ByExtension(path.Ext(name))
 	if !ok {
 		return nil
 	}
-	plain, err := c.Decompress(r.Reader)
-	if err != nil {
-		return err
+	r, err := c.Decompress(s.top())
+	if err == nil {
+		s.push(r)
 	}
-	r.push(plain, plain)
-	return nil
+	return err
 }
 
-// Close ends what was started, the last first.
-func (r *objectReader) Close() error {
+func (s *stack) Read(p []byte) (int, error) { return s.top().Read(p) }
+
+// Close closes the last first.
+func (s *stack) Close() error {
 	var errs []error
-	for i := len(r.closers) - 1; i >= 0; i-- {
-		errs = append(errs, r.closers[i]())
+	for _, r := range slices.Backward(s.readers) {
+		errs = append(errs, r.Close())
 	}
-	r.closers = nil
 	return errors.Join(errs...)
 }
