@@ -14,10 +14,9 @@ func TestConformance(t *testing.T) {
 	t.Run("MemoryWithLimit", func(t *testing.T) {
 		storagetest.Run(t, func(*testing.T) storage.Volume { return &storage.MemoryVolume{Limit: 100_000} })
 	})
-	t.Run("Faulty", func(t *testing.T) {
-		storagetest.Run(t, func(*testing.T) storage.Volume { return storagetest.NewFaulty(storage.Memory(), 1) })
-	})
-	t.Run("Prefix", func(t *testing.T) {
-		storagetest.Run(t, func(*testing.T) storage.Volume { return storage.Prefix(storage.Memory(), "some/dir") })
+	t.Run("PrefixOverFaulty", func(t *testing.T) {
+		storagetest.Run(t, func(*testing.T) storage.Volume {
+			return storage.Prefix(storagetest.NewFaulty(storage.Memory(), 1), "some/dir")
+		})
 	})
 }

@@ -42,7 +42,7 @@ func concurrentMixed(t testing.TB, v storage.Volume) {
 			for range steps {
 				mixedStep(t, v, rng)
 			}
-			if got, err := get(t.Context(), v, own, 0, -1); err != nil || !bytes.Equal(got, data) {
+			if got, err := get(t.Context(), v, own); err != nil || !bytes.Equal(got, data) {
 				t.Errorf("Open(%q) beside other calls = %s, %v, want what was put", own, short(got), err)
 			}
 		})
@@ -67,7 +67,7 @@ func mixedStep(t testing.TB, v storage.Volume, rng *rand.Rand) {
 			t.Errorf("Put(%q) whose reader fails: %v", name, err)
 		}
 	case 3:
-		got, err := get(t.Context(), v, name, 0, -1)
+		got, err := get(t.Context(), v, name)
 		if err == nil && !whole(got) {
 			t.Errorf("Open(%q) beside Puts gives bytes that nobody put: %s", name, short(got))
 		}
@@ -99,7 +99,7 @@ func concurrentSameName(t testing.TB, v storage.Volume) {
 		})
 	}
 	wg.Wait()
-	got, err := get(t.Context(), v, "name", 0, -1)
+	got, err := get(t.Context(), v, "name")
 	if err != nil || !whole(got) {
 		t.Errorf("after concurrent Puts of one name Open = %s, %v, want the whole of one of them", short(got), err)
 	}

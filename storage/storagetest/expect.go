@@ -44,20 +44,49 @@ func mustPut(t testing.TB, v storage.Volume, name string, data []byte) storage.O
 	return o
 }
 
-// get returns the bytes of a range, at most a byte more than it should have.
-func get(ctx context.Context, v storage.Volume, name string, off, n int64) ([]byte, error) {
+// get returns the bytes of a small object.
+func get(ctx context.Context, v storage.Volume, name string) ([]byte, error) {
+	return storage.ReadObject(ctx, v, name, mib)
+}
+
+// matches returns nil if the range is just these bytes.
+func matches(ctx context.Context, v storage.Volume, name string, off, n int64, want []byte) error {
 	body, err := v.Open(ctx, name, off, n)
 	if err != nil {
-		return nil, err
-	}
-	if body == nil {
-		return nil, errors.New("Open returned neither a reader nor an error")
+		return err
 	}
 	defer body.Close()
-	if n < 0 {
-		n = 64 * mib
+	buf := make([]byte, 64*kib)
+	for done := 0; ; {
+		n, err := body.Read(buf)
+		if done+n > len(want) {
+			return fmt.Errorf("it has more than %d bytes", len(want))
+		}
+		if i := difference(buf[:n], want[done:]); i < n {
+			return fmt.Errorf("it differs at byte %d of %d", done+i, len(want))
+		}
+		done += n
+		switch {
+		case err == io.EOF && done < len(want):
+			return fmt.Errorf("it ends after %d of %d bytes", done, len(want))
+		case err == io.EOF:
+			return nil
+		case err != nil:
+			return err
+		}
 	}
-	return io.ReadAll(io.LimitReader(body, min(n, 64*mib)+1))
+}
+
+// difference is where got first differs from the start of want.
+func difference(got, want []byte) int {
+	if bytes.Equal(got, want[:len(got)]) {
+		return len(got)
+	}
+	i := 0
+	for got[i] == want[i] {
+		i++
+	}
+	return i
 }
 
 // holds fails unless the object is there, in every way to look, with these bytes.
@@ -69,24 +98,12 @@ func holds(t testing.TB, v storage.Volume, when, name string, data []byte) {
 	} else if o.Name != name || o.Size != int64(len(data)) {
 		t.Errorf("%s: Stat(%q) gives name %q and size %d, want size %d", when, name, o.Name, o.Size, len(data))
 	}
-	got, err := get(t.Context(), v, name, 0, -1)
-	if err != nil {
-		t.Errorf("%s: Open(%q): %v", when, name, err)
-	} else if !bytes.Equal(got, data) {
-		t.Errorf("%s: Open(%q) gives %s, want %s%s", when, name, short(got), short(data), difference(got, data))
+	if err := matches(t.Context(), v, name, 0, -1, data); err != nil {
+		t.Errorf("%s: Open(%q) does not give the %d bytes put: %v", when, name, len(data), err)
 	}
 	if !listed(t, v, name) {
 		t.Errorf("%s: List(%q) does not have it", when, name)
 	}
-}
-
-func difference(got, want []byte) string {
-	for i := range min(len(got), len(want)) {
-		if got[i] != want[i] {
-			return fmt.Sprintf(" (first difference at byte %d)", i)
-		}
-	}
-	return ""
 }
 
 // absent fails if there is anything of that name, in any way to look.
@@ -95,7 +112,7 @@ func absent(t testing.TB, v storage.Volume, when, name string) {
 	if o, err := v.Stat(t.Context(), name); !errors.Is(err, storage.ErrNotExist) {
 		t.Errorf("%s: Stat(%q) = %+v, %v, want ErrNotExist", when, name, o, err)
 	}
-	if got, err := get(t.Context(), v, name, 0, -1); !errors.Is(err, storage.ErrNotExist) {
+	if got, err := get(t.Context(), v, name); !errors.Is(err, storage.ErrNotExist) {
 		t.Errorf("%s: Open(%q) = %s, %v, want ErrNotExist", when, name, short(got), err)
 	}
 	if listed(t, v, name) {

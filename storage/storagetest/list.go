@@ -223,7 +223,7 @@ func methods(v storage.Volume) map[string]func(ctx context.Context, name string)
 			return err
 		},
 		"Open": func(ctx context.Context, name string) error {
-			_, err := get(ctx, v, name, 0, -1)
+			_, err := get(ctx, v, name)
 			return err
 		},
 		"Stat": func(ctx context.Context, name string) error {

@@ -106,10 +106,10 @@ var notTheEnd = []error{
 func putReadError(t testing.TB, v storage.Volume) {
 	for _, n := range []int{0, 1, 100 * kib, chunk - 1, chunk, chunk + 1, 2*chunk + 5} {
 		for i, end := range notTheEnd {
-			if n > mib && i > 1 {
-				continue // large ones take their time
-			}
 			for _, together := range []bool{false, true} {
+				if n > mib && (i > 1 || together == (i == 0)) {
+					continue // large ones take their time
+				}
 				s := &source{data: some(v, n), end: end, together: together}
 				what := fmt.Sprintf("Put whose reader fails after %d bytes (together with the last ones: %t) with %q", n, together, end)
 				failingPut(t, v, what, "failing", nil, s, func() (storage.Object, error) {

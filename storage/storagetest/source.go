@@ -30,13 +30,16 @@ func content(seed uint64, n int) []byte {
 	return data
 }
 
+// scratch is what a scribbling source leaves behind the data.
+var scratch = [64]byte{0: 0xee, 1: 0xee, 63: 0xee}
+
 // source is the r of a Put: it yields data in the manner that it is told to, and
 // notes what a volume must not do to its reader.
 type source struct {
 	data     []byte
 	step     int            // yield so many bytes at once at most; 0: as many as fit
 	zeros    bool           // let each read that yields something follow one of (0, nil)
-	scribble bool           // use all of p as scratch space, as io.Reader allows
+	scribble bool           // use p behind the data as scratch space, as io.Reader allows
 	before   func(done int) // called before each Read with the bytes yielded so far
 	end      error          // instead of io.EOF
 	together bool           // return end with the last bytes
@@ -87,9 +90,7 @@ func (s *source) read(p []byte) (int, error) {
 	n := copy(q, s.data[s.done:])
 	s.done += n
 	if s.scribble {
-		for i := n; i < len(p); i++ {
-			p[i] = 0xee
-		}
+		copy(p[n:], scratch[:])
 	}
 	if s.together && s.done == len(s.data) {
 		s.ended = true
