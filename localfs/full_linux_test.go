@@ -66,3 +66,19 @@ func TestFileSizeLimit(t *testing.T) {
 	defer unix.Setrlimit(unix.RLIMIT_FSIZE, &before)
 	testFull(t, dir, syscall.EFBIG)
 }
+
+// A directory that its file system cannot flush (here /proc, like some network
+// file systems) is taken as it is.
+func TestFlushDirUnsupported(t *testing.T) {
+	d, err := os.Open("/proc")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	if err := d.Sync(); !errors.Is(err, syscall.EINVAL) {
+		t.Fatalf("sync of /proc: %v, want EINVAL", err)
+	}
+	if err := flushDir(d); err != nil {
+		t.Error(err)
+	}
+}

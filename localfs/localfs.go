@@ -33,6 +33,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"iter"
 	"net/url"
 	"os"
 	"path"
@@ -157,10 +158,13 @@ func object(name string, info fs.FileInfo) storage.Object {
 }
 
 // parents yields the directories above name from its own up to the volume's,
-// which is ".".
-func parents(name string) func(yield func(string) bool) {
+// which is "." and has none above it.
+func parents(name string) iter.Seq[string] {
 	return func(yield func(string) bool) {
-		for dir := path.Dir(name); yield(dir) && dir != "."; dir = path.Dir(dir) {
+		for name != "." {
+			if name = path.Dir(name); !yield(name) {
+				return
+			}
 		}
 	}
 }

@@ -100,7 +100,7 @@ func (v *Volume) put(ctx context.Context, name string, publish func(ctx context.
 		}
 	}()
 	if obj, err = v.writeTemp(ctx, tmp, name, f, write); err != nil {
-		return storage.Object{}, err
+		return storage.Object{}, notStored(err)
 	}
 	if err := publish(ctx, tmp, name); err != nil {
 		return storage.Object{}, err
@@ -113,13 +113,17 @@ func (v *Volume) put(ctx context.Context, name string, publish func(ctx context.
 }
 
 // discard removes a temporary file that was not published and reports whether
-// it is certain that it neither is nor will be: it was still there, whatever
-// an error of rename said, and name is no link to it.
+// it is certain that it neither is nor will be, whatever an error of rename
+// said: it was still there, cannot be moved any more, and name is no link to it.
 func (v *Volume) discard(tmp, name string) bool {
-	linked := v.same(tmp, name)
-	err := v.persist(context.Background(), func() error { return v.fs.Remove(tmp) })
+	info, err := v.fs.Lstat(tmp)
+	if err == nil {
+		err = v.persist(context.Background(), func() error { return v.fs.Remove(tmp) })
+	}
+	there, err2 := v.fs.Lstat(name)
+	absent := isMissing(err2) || err2 == nil && !os.SameFile(info, there)
 	v.prune(name)
-	return err == nil && !linked
+	return err == nil && absent
 }
 
 // admit refuses early what cannot succeed, before a long stream is read.

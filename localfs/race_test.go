@@ -3,6 +3,7 @@ package localfs
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -23,6 +24,23 @@ type hooked struct {
 	rename, link func(oldname, newname string) error
 	rmdir        func(name string) error
 	remove       func(name string) error
+	mkdir        func(name string) error
+	wrap         func(file) file
+}
+
+func (h *hooked) Mkdir(name string, perm fs.FileMode) error {
+	if h.mkdir != nil {
+		return h.mkdir(name)
+	}
+	return h.fileSystem.Mkdir(name, perm)
+}
+
+func (h *hooked) OpenFile(name string, flag int, perm fs.FileMode) (file, error) {
+	f, err := h.fileSystem.OpenFile(name, flag, perm)
+	if err == nil && h.wrap != nil {
+		f = h.wrap(f)
+	}
+	return f, err
 }
 
 func (h *hooked) Rename(oldname, newname string) error {
@@ -85,6 +103,82 @@ func TestPutAgainstPrune(t *testing.T) {
 	wg.Wait()
 	if got := files(t, dir); len(got) != 0 {
 		t.Errorf("left: %q", got)
+	}
+}
+
+// Directories that vanish as soon as they are made are made again.
+func TestPutMakesDirectoriesAgain(t *testing.T) {
+	v, h := hook(t, t.TempDir())
+	left := 50
+	h.mkdir = func(name string) error {
+		if err := h.fileSystem.Mkdir(name, 0o700); err != nil || left == 0 {
+			return err
+		}
+		left--
+		return h.fileSystem.Rmdir(name)
+	}
+	put(t, v, "a/b/c", "1")
+	if got := get(t, v, "a/b/c"); got != "1" || left != 0 {
+		t.Errorf("got %q, %d left", got, left)
+	}
+}
+
+// A Put into a volume whose directory was removed ends.
+func TestVolumeRemoved(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "vol")
+	v := open(t, dir)
+	if err := os.Remove(dir); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"x", "d/x"} {
+		_, err := v.Put(t.Context(), name, strings.NewReader("1"))
+		if !errors.Is(err, fs.ErrNotExist) || !errors.Is(err, storage.ErrNotApplied) {
+			t.Errorf("Put(%q): %v, want ErrNotExist and ErrNotApplied", name, err)
+		}
+	}
+	if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("directory: %v", err)
+	}
+}
+
+// forgetful loses a byte of each write and does not say so.
+type forgetful struct{ file }
+
+func (f forgetful) Write(p []byte) (int, error) {
+	n, err := f.file.Write(p[:len(p)-1])
+	return n + 1, err
+}
+
+func TestLostBytesAreNoticed(t *testing.T) {
+	v, h := hook(t, t.TempDir())
+	h.wrap = func(f file) file { return forgetful{f} }
+	_, err := v.Put(t.Context(), "x", strings.NewReader("12345"))
+	if !errors.Is(err, io.ErrShortWrite) || !errors.Is(err, storage.ErrNotApplied) {
+		t.Errorf("%v, want io.ErrShortWrite and ErrNotApplied", err)
+	}
+}
+
+// A temporary file that cannot be removed is no object either.
+func TestFailedCleanup(t *testing.T) {
+	v, h := hook(t, t.TempDir())
+	h.remove = func(string) error { return syscall.EROFS }
+	_, err := v.Put(t.Context(), "x", readerFunc(func([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }))
+	if !errors.Is(err, io.ErrUnexpectedEOF) || !errors.Is(err, storage.ErrNotApplied) {
+		t.Errorf("%v, want io.ErrUnexpectedEOF and ErrNotApplied", err)
+	}
+}
+
+func TestFlushDir(t *testing.T) {
+	d, err := os.Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := flushDir(d); err != nil {
+		t.Errorf("open directory: %v", err)
+	}
+	d.Close()
+	if err := flushDir(d); !errors.Is(err, fs.ErrClosed) {
+		t.Errorf("closed directory: %v, want ErrClosed", err)
 	}
 }
 
