@@ -34,7 +34,7 @@ import (
 // A seal is a random nonce of 12 bytes, then the secret in AES-256-GCM with the body of the manifest as
 // additional authenticated data, under HKDF-SHA256 of the data key with no salt and the info "manifest".
 //
-// Writing takes 1 MiB of memory and reading as much. A header is at most 4685 bytes.
+// Writing and reading take 1 MiB of memory each. A header is at most 4685 bytes.
 func AES256(keys KeyWrapper) Encryptor {
 	if keys == nil {
 		keys = NewKeyring(Key{})
@@ -48,7 +48,14 @@ type aes256 struct {
 
 func (a *aes256) Name() string      { return "aes256" }
 func (a *aes256) Extension() string { return ".aes" }
-func (a *aes256) KeyIDs() []string  { return []string{a.keys.KeyID()} }
+
+// KeyIDs is the id of the active key: the others only read.
+func (a *aes256) KeyIDs() []string {
+	if id := a.keys.KeyID(); id != "" {
+		return []string{id}
+	}
+	return nil
+}
 
 // held lists the keys at hand.
 func (a *aes256) held() []string {
@@ -215,7 +222,7 @@ func (d *aesDecryption) Unseal(body, seal []byte) ([]byte, error) {
 }
 
 func (d *aesDecryption) Decrypt(ctx context.Context, src Source) (io.ReadCloser, error) {
-	s := &source{ctx: ctx, src: src}
+	s := &intake{ctx: ctx, src: src}
 	header, dataKey, err := d.begin(s)
 	if err != nil {
 		return nil, err
@@ -228,7 +235,7 @@ func (d *aesDecryption) Decrypt(ctx context.Context, src Source) (io.ReadCloser,
 }
 
 // begin reads the stream's header, which is the manifest's or else says what the data key is.
-func (d *aesDecryption) begin(s *source) (header, dataKey []byte, err error) {
+func (d *aesDecryption) begin(s *intake) (header, dataKey []byte, err error) {
 	e := d.e
 	if d.dataKey != nil {
 		header, err = readN(s, len(e.Header))

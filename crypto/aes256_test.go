@@ -7,9 +7,7 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
-	"testing/iotest"
 )
 
 const (
@@ -89,6 +87,9 @@ func TestAES256MissingKey(t *testing.T) {
 	}
 	if src.reads != 0 {
 		t.Error("data was read without a key")
+	}
+	if ids := AES256(nil).KeyIDs(); len(ids) != 0 {
+		t.Errorf("KeyIDs without keys = %q", ids)
 	}
 	if _, err := AES256(nil).Encrypt(t.Context(), io.Discard, testIdentity); err == nil || !strings.Contains(err.Error(), "no active key") {
 		t.Errorf("Encrypt without keys: %v", err)
@@ -249,22 +250,6 @@ func TestAES256Seal(t *testing.T) {
 	if _, err := bare.Unseal([]byte("body"), seal2); !errors.Is(err, errNoHeader) {
 		t.Errorf("Unseal without a header: %v", err)
 	}
-}
-
-func TestAES256Concurrent(t *testing.T) {
-	e := AES256(NewKeyring(testKey(1), testKey(2)))
-	var wg sync.WaitGroup
-	for i := range 8 {
-		wg.Go(func() {
-			plain := pattern(i * 300_000)
-			stored, enc := encrypt(t, e, testIdentity, plain)
-			got, err := decrypt(t, e, Envelope{Header: enc.Header()}, iotestSource{iotest.HalfReader(bytes.NewReader(stored)), int64(len(stored))})
-			if err != nil || !bytes.Equal(got, plain) {
-				t.Errorf("stream %d: %d bytes, %v", i, len(got), err)
-			}
-		})
-	}
-	wg.Wait()
 }
 
 // TestAES256NeverRepeats: two encryptions of the same have nothing in common but the clear text.

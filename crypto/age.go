@@ -31,7 +31,7 @@ type AgeOptions struct {
 // A seal is a second age file to the same recipients, of: 8 bytes "DBBKAGE" and the version 0x01, the 32 bytes
 // of SHA-256 of the manifest's body, and the secret.
 //
-// Writing takes some 130 KiB of memory and reading as much; a passphrase 256 MiB for a moment.
+// Writing and reading take some 200 KiB of memory each; a passphrase takes 256 MiB for about a second.
 func Age(o *AgeOptions) Encryptor {
 	if o == nil {
 		o = &AgeOptions{}
@@ -244,7 +244,7 @@ func (d *ageDecryption) Unseal(body, seal []byte) ([]byte, error) {
 }
 
 func (d *ageDecryption) Decrypt(ctx context.Context, src Source) (io.ReadCloser, error) {
-	r := &ageReader{a: d.a, src: &source{ctx: ctx, src: src}}
+	r := &ageReader{a: d.a, src: &intake{ctx: ctx, src: src}}
 	start, err := readN(r.src, len(d.header))
 	if err != nil {
 		return nil, fmt.Errorf("age: %w", err)
@@ -266,7 +266,7 @@ func (d *ageDecryption) Decrypt(ctx context.Context, src Source) (io.ReadCloser,
 // ageReader gives age's errors the meaning that [Decryption] asks for.
 type ageReader struct {
 	a     *ageEncryptor
-	src   *source
+	src   *intake
 	plain io.Reader
 	err   error
 }

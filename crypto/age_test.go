@@ -75,8 +75,11 @@ func cheapPassphrase(t *testing.T, s string) *AgeOptions {
 
 func TestAgeRoundTrip(t *testing.T) {
 	for kind, o := range ageKinds(t) {
-		e := Age(o)
-		for _, size := range ageSizes {
+		e, sizes := Age(o), ageSizes
+		if kind != "X25519" { // only the header differs
+			sizes = sizes[:2]
+		}
+		for _, size := range sizes {
 			plain := pattern(size)
 			stored, enc := encrypt(t, e, testIdentity, plain)
 			if header := enc.Header(); (header == nil) != (kind == "many") || !bytes.HasPrefix(stored, header) {

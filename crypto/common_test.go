@@ -9,6 +9,7 @@ import (
 	"slices"
 	"testing"
 	"testing/iotest"
+	"testing/synctest"
 )
 
 // What every Encryptor does, and every one that authenticates.
@@ -75,6 +76,26 @@ func TestReaders(t *testing.T) {
 		if err := iotest.TestReader(r, plain); err != nil {
 			t.Error(err)
 		}
+	})
+}
+
+// TestConcurrent has one Encryptor make and read several streams at once. The bubble does not end while a
+// goroutine is left.
+func TestConcurrent(t *testing.T) {
+	each(t, func(t *testing.T, e Encryptor) {
+		synctest.Test(t, func(t *testing.T) {
+			for i := range 8 {
+				go func() {
+					plain := pattern(i * 200_000)
+					stored, enc := encrypt(t, e, testIdentity, plain)
+					got, err := decrypt(t, e, Envelope{Header: enc.Header()}, iotestSource{iotest.HalfReader(bytes.NewReader(stored)), int64(len(stored))})
+					if err != nil || !bytes.Equal(got, plain) {
+						t.Errorf("stream %d: %d bytes, %v", i, len(got), err)
+					}
+				}()
+			}
+			synctest.Wait()
+		})
 	})
 }
 
@@ -225,7 +246,11 @@ func TestTruncated(t *testing.T) {
 	each(t, func(t *testing.T, e Encryptor) {
 		stored, enc := encrypt(t, e, testIdentity, pattern(300))
 		for n := range len(stored) {
-			for _, header := range [][]byte{enc.Header(), nil} {
+			headers := [][]byte{enc.Header(), nil}
+			if e.Name() == "age" && !longTests {
+				headers = headers[n%2:][:1]
+			}
+			for _, header := range headers {
 				src := iotestSource{bytes.NewReader(stored[:n]), int64(len(stored))}
 				got, err := decrypt(t, e, Envelope{Header: header}, src)
 				wantErr(t, "cut stream", err, io.ErrUnexpectedEOF)
@@ -256,12 +281,15 @@ func TestBitFlips(t *testing.T) {
 			return // authenticates nothing
 		}
 		stored, enc := encrypt(t, e, testIdentity, pattern(100))
-		try := func(what string, changed []byte) {
+		try := func(what string, changed []byte, bare bool) {
 			t.Helper()
 			got, err := decrypt(t, e, Envelope{Header: enc.Header()}, sourceOf(changed))
 			wantErr(t, what, err, ErrDamaged)
 			if len(got) > 0 {
 				t.Errorf("%s: released %d bytes", what, len(got))
+			}
+			if !bare {
+				return
 			}
 			got, err = decrypt(t, e, Envelope{}, sourceOf(changed))
 			if err == nil || len(got) > 0 {
@@ -271,10 +299,10 @@ func TestBitFlips(t *testing.T) {
 		for i := range bits(len(stored), e) {
 			changed := slices.Clone(stored)
 			changed[i/8] ^= 1 << (i % 8)
-			try("flipped bit", changed)
+			try("flipped bit", changed, i < len(enc.Header())*8 || i%8 == i/8%8)
 		}
-		try("appended byte", append(slices.Clone(stored), 0))
-		try("appended stream", append(slices.Clone(stored), stored...))
+		try("appended byte", append(slices.Clone(stored), 0), true)
+		try("appended stream", append(slices.Clone(stored), stored...), true)
 		for i := range bits(len(enc.Header()), e) {
 			changed := enc.Header()
 			changed[i/8] ^= 1 << (i % 8)

@@ -111,7 +111,7 @@ func headerSize(b []byte) (int, error) {
 }
 
 // readHeader reads one header from the start of a stream.
-func readHeader(src *source) ([]byte, error) {
+func readHeader(src *intake) ([]byte, error) {
 	b, err := readN(src, headerFixed)
 	if err != nil {
 		return nil, err
@@ -125,7 +125,7 @@ func readHeader(src *source) ([]byte, error) {
 }
 
 // readN reads exactly n bytes of a header; fewer are io.ErrUnexpectedEOF.
-func readN(src *source, n int) ([]byte, error) {
+func readN(src *intake, n int) ([]byte, error) {
 	b := make([]byte, n)
 	m, err := src.fill(b)
 	if err == io.EOF {

@@ -56,12 +56,12 @@ type noDecryption struct{}
 func (noDecryption) Unseal(_, _ []byte) ([]byte, error) { return nil, errNoSeal }
 
 func (noDecryption) Decrypt(ctx context.Context, src Source) (io.ReadCloser, error) {
-	return &noReader{source: source{ctx: ctx, src: src}, size: src.Size()}, nil
+	return &noReader{intake: intake{ctx: ctx, src: src}, size: src.Size()}, nil
 }
 
 // noReader holds the stream to the size that it has by its source, having nothing else to tell an end by.
 type noReader struct {
-	source
+	intake
 	size, read int64
 	closed     bool
 }
@@ -73,7 +73,7 @@ func (r *noReader) Read(p []byte) (int, error) {
 	if r.err != nil {
 		return 0, r.err
 	}
-	n, err := r.source.Read(p)
+	n, err := r.intake.Read(p)
 	r.read += int64(n)
 	switch {
 	case r.read > r.size:

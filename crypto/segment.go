@@ -131,7 +131,7 @@ func (w *segmentWriter) flush(last bool) {
 
 // segmentReader decrypts a body, one segment at a time and one byte ahead, which tells whether it is the last.
 type segmentReader struct {
-	src   *source
+	src   *intake
 	c     *segmentCipher
 	size  int    // of the next segment, if it is not the last
 	ahead int    // how many bytes of it were read already: 0 or 1
@@ -142,7 +142,7 @@ type segmentReader struct {
 }
 
 // newSegmentReader reads the stream header; src is behind the envelope header.
-func newSegmentReader(src *source, key, header []byte) (*segmentReader, error) {
+func newSegmentReader(src *intake, key, header []byte) (*segmentReader, error) {
 	streamHeader, err := readN(src, streamHeaderSize)
 	if err != nil {
 		return nil, err

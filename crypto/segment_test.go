@@ -15,7 +15,7 @@ var longTests = os.Getenv("BACKUP_LONG_TESTS") != ""
 // TestSegmentsTruncated cuts a stream of two segments, and one of two full segments: around every boundary
 // after each byte, elsewhere after each (with BACKUP_LONG_TESTS, some minutes) or some.
 func TestSegmentsTruncated(t *testing.T) {
-	step := 99_991
+	step := 299_993
 	if longTests {
 		step = 1
 	}
@@ -25,7 +25,7 @@ func TestSegmentsTruncated(t *testing.T) {
 		stored, enc := encrypt(t, e, testIdentity, plain)
 		boundary := len(enc.Header()) + segmentSize
 		for n := 0; n < len(stored); n++ {
-			near := n < 300 || n > len(stored)-20 || n > boundary-20 && n < boundary+20
+			near := n < 300 || n > len(stored)-18 || n > boundary-18 && n < boundary+18
 			if !near && n%step != 0 {
 				continue
 			}

@@ -37,15 +37,15 @@ func (s *sink) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// source is the way from a stored stream: it minds ctx, knows a real end from an
+// intake is the way from a stored stream: it minds ctx, knows a real end from an
 // io.ErrUnexpectedEOF of the layer below, and after the first error only repeats that.
-type source struct {
+type intake struct {
 	ctx context.Context
 	src io.Reader
 	err error
 }
 
-func (s *source) Read(p []byte) (int, error) {
+func (s *intake) Read(p []byte) (int, error) {
 	if s.err == nil {
 		s.err = context.Cause(s.ctx)
 	}
@@ -60,8 +60,8 @@ func (s *source) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// failed is the error that ended the source, nil for io.EOF.
-func (s *source) failed() error {
+// failed is the error that ended the stream, nil for io.EOF.
+func (s *intake) failed() error {
 	if s.err == io.EOF {
 		return nil
 	}
@@ -69,7 +69,7 @@ func (s *source) failed() error {
 }
 
 // fill reads until p is full or the source ends, and says which: err is io.EOF then.
-func (s *source) fill(p []byte) (n int, err error) {
+func (s *intake) fill(p []byte) (n int, err error) {
 	for idle := 0; n < len(p) && err == nil; idle++ {
 		var m int
 		m, err = s.Read(p[n:])
