@@ -169,6 +169,9 @@ var brokenVolumes = []struct {
 	{"commits on a read error", "Put/ReadError", put(func(m memory, ctx context.Context, name string, r io.Reader) (storage.Object, error) {
 		data, err := io.ReadAll(r)
 		o, _ := m.Put(ctx, name, bytes.NewReader(data))
+		if err != nil {
+			err = &storage.Error{Op: "put", Name: name, Err: err}
+		}
 		return o, err
 	})},
 	{"takes io.ErrUnexpectedEOF for the end", "Put/ReadError", put(func(m memory, ctx context.Context, name string, r io.Reader) (storage.Object, error) {
