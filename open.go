@@ -225,7 +225,10 @@ func (o *opened) read(ctx context.Context, op *operation, use func(r io.Reader) 
 
 // checkPlain is the last word on a restored stream, whatever the stages said.
 func (o *opened) checkPlain(size int64, sum digest.Sum) error {
-	if size != o.m.PlainSize {
+	if size > o.m.PlainSize {
+		return fmt.Errorf("%w: the plain stream goes on after its %d bytes", ErrDamaged, o.m.PlainSize)
+	}
+	if size < o.m.PlainSize {
 		return fmt.Errorf("%w: the plain stream has %d bytes, not %d", ErrDamaged, size, o.m.PlainSize)
 	}
 	if sum != digest.Sum(o.plain) {

@@ -7,11 +7,9 @@ import (
 	"github.com/databasement/backup/internal/ring"
 )
 
-// Check judges a stream at its end. Its error is given in the place of io.EOF.
+// Check judges a stream at its end, or when it is longer than it may be. Its error is given in the
+// place of io.EOF; it must have one for a stream that is too long.
 type Check func(size int64, sum Sum) error
-
-// ErrTooLong: the stream is longer than it may be.
-var ErrTooLong = errors.New("stream is longer than expected")
 
 // Reader reads src, and withholds its io.EOF until check has passed.
 type Reader struct {
@@ -25,8 +23,8 @@ type Reader struct {
 	err   error
 }
 
-// NewReader starts one. Close must be called, to end its goroutine. More than max bytes are
-// ErrTooLong, and are not given out. seen is told, after each read, how many bytes have passed.
+// NewReader starts one. Close must be called, to end its goroutine. Bytes beyond max are not
+// given out, but are check's error at once. seen is told, after each read, how many bytes have passed.
 func NewReader(src io.Reader, max int64, seen func(size int64), check Check) *Reader {
 	return &Reader{src: src, max: max, seen: seen, check: check, hash: newHasher(), ring: ring.New(blocks, blockSize)}
 }
@@ -43,7 +41,7 @@ func (r *Reader) Read(p []byte) (n int, err error) {
 		r.hash.in <- b
 	}
 	r.end(err)
-	if errors.Is(r.err, ErrTooLong) {
+	if r.size > r.max {
 		n = 0
 	}
 	return n, r.err
@@ -81,7 +79,7 @@ func (r *Reader) WriteTo(w io.Writer) (total int64, err error) {
 // grow counts n more bytes, and reports whether they are within the limit.
 func (r *Reader) grow(n int) bool {
 	if r.size += int64(n); r.size > r.max {
-		r.err = ErrTooLong
+		r.err = r.check(r.size, Sum{})
 		return false
 	}
 	r.seen(r.size)

@@ -190,7 +190,7 @@ func (s *Sealed) Unseal(d crypto.Decryption) (Digest, error) {
 		return s.unsealClear()
 	}
 	var seal cryptSeal
-	if err := json.Unmarshal(s.line, &seal); err != nil || len(seal.Seal) == 0 || len(seal.Seal) > crypto.MaxSeal {
+	if err := unmarshalExactly(s.line, &seal); err != nil || len(seal.Seal) == 0 || len(seal.Seal) > crypto.MaxSeal {
 		return Digest{}, fmt.Errorf("%w: the manifest's seal is missing or malformed", ErrDamaged)
 	}
 	secret, err := d.Unseal(s.body, seal.Seal)
@@ -205,7 +205,7 @@ func (s *Sealed) Unseal(d crypto.Decryption) (Digest, error) {
 
 func (s *Sealed) unsealClear() (Digest, error) {
 	var seal clearSeal
-	if err := json.Unmarshal(s.line, &seal); err != nil {
+	if err := unmarshalExactly(s.line, &seal); err != nil {
 		return Digest{}, fmt.Errorf("%w: line 2 of the manifest: %w", ErrDamaged, err)
 	}
 	if sum := sha256.Sum256(s.body); subtle.ConstantTimeCompare(sum[:], seal.ManifestSHA256[:]) != 1 {
@@ -225,7 +225,7 @@ func (m *Manifest) ParseSums(object []byte, i int) ([]Digest, error) {
 	if len(object) > MaxSize {
 		return nil, fmt.Errorf("%w: more than %d bytes", ErrDamaged, MaxSize)
 	}
-	if err := json.Unmarshal(object, &s); err != nil {
+	if err := unmarshalExactly(object, &s); err != nil {
 		return nil, fmt.Errorf("%w: not a sums object: %w", ErrDamaged, err)
 	}
 	seg := m.Segments[i-1]
@@ -234,6 +234,17 @@ func (m *Manifest) ParseSums(object []byte, i int) ([]Digest, error) {
 		return nil, fmt.Errorf("%w: these are not the sums of segment %d of %s", ErrDamaged, i, m.ID)
 	}
 	return s.Chunks, nil
+}
+
+// unmarshalExactly accepts only the bytes that Marshal makes, where no digest or seal covers them: JSON has many spellings.
+func unmarshalExactly(data []byte, v any) error {
+	if err := json.Unmarshal(data, v); err != nil {
+		return err
+	}
+	if again, err := json.Marshal(v); err != nil || !bytes.Equal(again, data) {
+		return errors.New("not in its one spelling")
+	}
+	return nil
 }
 
 // Exts is everything behind the id in the object's name.
