@@ -13,3 +13,11 @@ func renameNew(root *os.Root, oldname, newname string) error {
 		return unix.Renameat2(dir, path.Base(oldname), dir, base, unix.RENAME_NOREPLACE)
 	})
 }
+
+// startFlush lets the kernel begin to write n bytes from off and does not wait.
+// An error of the disk stays for fsync to report, as only waiting takes it away.
+func startFlush(f file, off, n int64) {
+	if f, ok := f.(*os.File); ok {
+		unix.SyncFileRange(int(f.Fd()), off, n, unix.SYNC_FILE_RANGE_WRITE)
+	}
+}
