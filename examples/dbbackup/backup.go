@@ -1,0 +1,81 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"github.com/databasement/backup"
+)
+
+const backupText = `back up FILE, or standard input
+Prints the snapshot's ID as the last line of standard output. It exists from then on, whole or
+not at all.
+
+Beware of pipes: "pg_dump shop | dbbackup backup --name shop" commits what a failing pg_dump has
+written until then, because a pipe ends the same way whatever its writer's exit status. pipefail
+only reports it. --min-size finds a dump that is far too short.`
+
+func backupCommand(ctx context.Context, a *app, words []string) error {
+	if a.settings.name == "" {
+		return usagef("backup needs --name, such as --name shop")
+	}
+	if err := backup.CheckName(a.settings.name); err != nil {
+		return usagef("--name %q: %v; %s would do", a.settings.name, err, backup.CleanName(a.settings.name))
+	}
+	b, err := a.open(a.settings.volume, writing)
+	if err != nil {
+		return err
+	}
+	opts := &backup.CreateOptions{Ext: a.settings.ext, MinSize: a.settings.minSize}
+	source := a.stdin
+	if len(words) > 0 && words[0] != "-" {
+		f, err := os.Open(words[0])
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		source = f
+		if opts.Ext == "" {
+			opts.Ext = extOf(words[0])
+		}
+	}
+	snap, err := b.Create(ctx, a.settings.name, source, opts)
+	if err != nil {
+		return err
+	}
+	if snap.Details.PlainSize == 0 {
+		a.report.warn(fmt.Errorf("%s is empty: the input had no bytes (--min-size 1 refuses that)", snap.Ref()))
+	}
+	a.leaveRestoreText(ctx, b.Volume())
+	return a.println(snap.Ref())
+}
+
+// println writes a result, whose loss is a failure.
+func (a *app) println(line string) error {
+	if _, err := fmt.Fprintln(a.stdout, line); err != nil {
+		return fmt.Errorf("writing the result: %w", err)
+	}
+	return nil
+}
+
+var (
+	validExt = regexp.MustCompile(`^\.[a-z0-9]{1,10}$`)
+	number   = regexp.MustCompile(`^\.[0-9]+$`)
+	packed   = regexp.MustCompile(`^\.(gz|bz2|xz|zst|lz4)$`)
+)
+
+// extOf is a file's extension, as far as a snapshot can have it: .sql, or .tar.gz.
+func extOf(file string) string {
+	ext := strings.ToLower(filepath.Ext(file))
+	if !validExt.MatchString(ext) || number.MatchString(ext) {
+		return ""
+	}
+	if packed.MatchString(ext) {
+		return extOf(strings.TrimSuffix(filepath.Base(file), filepath.Ext(file))) + ext
+	}
+	return ext
+}

@@ -1,0 +1,103 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"text/tabwriter"
+)
+
+// command is one thing that the program can do.
+type command struct {
+	name  string
+	words string   // the arguments, for people; those in brackets may be absent
+	flags []string // that it takes besides the common ones
+	about string   // the first line is the summary
+	run   func(ctx context.Context, a *app, words []string) error
+}
+
+// commands is a function, because help, which is one of them, lists them all.
+func commands() []*command {
+	return []*command{
+		{"backup", "[FILE]", []string{"name", "ext", "min-size"}, backupText, backupCommand},
+		{"names", "", nil, "list the names that have snapshots", namesCommand},
+		{"list", "", []string{"name", "json"}, "list snapshots, of one name or of all, the oldest first", listCommand},
+		{"show", "ID", []string{"json"}, "show what a snapshot's manifest says", showCommand},
+		{"restore", "ID", []string{"o", "verify-first"}, restoreText, restoreCommand},
+		{"verify", "ID", []string{"stored"}, verifyText, verifyCommand},
+		{"copy", "ID", []string{"to", "name"}, copyText, copyCommand},
+		{"delete", "ID", nil, "delete a snapshot, for which no key is needed", deleteCommand},
+		{"sweep", "", nil, sweepText, sweepCommand},
+		{"rekey", "ID", nil, rekeyText, rekeyCommand},
+		{"check", "", nil, "try the volume and the keys, and say what works", checkCommand},
+		{"open", "OBJECT", nil, openText, openCommand},
+		{"keygen", "", nil, keygenText, keygenCommand},
+		{"version", "", nil, "print the program's version", versionCommand},
+		{"help", "[COMMAND]", nil, "show what there is, or how a command is used", helpCommand},
+	}
+}
+
+func find(name string) (*command, error) {
+	all := commands()
+	i := slices.IndexFunc(all, func(c *command) bool { return c.name == name })
+	if i < 0 {
+		return nil, usagef("there is no command %q: dbbackup help shows them", name)
+	}
+	return all[i], nil
+}
+
+func helpCommand(_ context.Context, a *app, words []string) error {
+	if len(words) == 0 {
+		return a.overview(a.stdout)
+	}
+	c, err := find(words[0])
+	if err != nil {
+		return err
+	}
+	return c.help(a.stdout, new(settings).flags(a.env))
+}
+
+const environment = `ID is name/id or name/latest. Flags may stand anywhere; after -- there are none.
+Keys come from the environment or from files, never from the command line:
+
+  BACKUP_ENCRYPTION_KEY        base64:… of dbbackup keygen, for --encryption aes256
+  BACKUP_ENCRYPTION_OLD_KEYS   earlier keys that still read, separated by commas
+  BACKUP_AGE_RECIPIENTS_FILE   who can read new snapshots, for --encryption age
+  BACKUP_AGE_IDENTITIES_FILE   secret age or SSH keys that read
+
+BACKUP_VOLUME, BACKUP_COMPRESSION, BACKUP_COMPRESSION_LEVEL and BACKUP_ENCRYPTION are defaults
+of the flags of those names. The exit status is 0, 1 for a failure, 2 for a usage error.
+`
+
+// overview lists the commands.
+func (a *app) overview(w io.Writer) error {
+	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
+	fmt.Fprint(t, "usage: dbbackup COMMAND [FLAGS] [ARGUMENTS]\n\n")
+	for _, c := range commands() {
+		summary, _, _ := strings.Cut(c.about, "\n")
+		fmt.Fprintf(t, "  %s\t%s\n", strings.TrimSpace(c.name+" "+c.words), summary)
+	}
+	fmt.Fprintf(t, "\n%s", environment)
+	return t.Flush()
+}
+
+// help shows how a command is used.
+func (c *command) help(w io.Writer, f *flag.FlagSet) error {
+	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
+	fmt.Fprintf(t, "usage: dbbackup %s [FLAGS]\n\n%s\n\n", strings.TrimSpace(c.name+" "+c.words), strings.TrimSpace(c.about))
+	f.VisitAll(func(g *flag.Flag) {
+		if g.Name == "h" || !slices.Contains(common, g.Name) && !slices.Contains(c.flags, g.Name) {
+			return
+		}
+		value, usage := flag.UnquoteUsage(g)
+		dashes := "--"
+		if len(g.Name) == 1 {
+			dashes = "-"
+		}
+		fmt.Fprintf(t, "  %s%s %s\t%s\n", dashes, g.Name, value, usage)
+	})
+	return t.Flush()
+}

@@ -1,0 +1,99 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"io"
+	"slices"
+	"strings"
+)
+
+// settings are all flags of all commands. The same flag means the same everywhere, so that it may
+// stand before the command too.
+type settings struct {
+	help bool
+
+	volume        string
+	compression   string
+	level         string
+	encryption    string
+	ageRecipients string
+	ageIdentities string
+	allowUnsealed bool
+
+	name        string
+	ext         string
+	output      string
+	to          string
+	minSize     int64
+	json        bool
+	verifyFirst bool
+	stored      bool
+}
+
+// common are the flags that every command takes.
+var common = []string{"volume", "compression", "level", "encryption", "age-recipients", "age-identities", "allow-unsealed", "h", "help"}
+
+// flags declares them, with defaults from the environment.
+func (s *settings) flags(env func(string) string) *flag.FlagSet {
+	f := flag.NewFlagSet("dbbackup", flag.ContinueOnError)
+	f.SetOutput(io.Discard)
+	f.BoolVar(&s.help, "help", false, "show help")
+	f.BoolVar(&s.help, "h", false, "show help")
+	f.StringVar(&s.volume, "volume", env("BACKUP_VOLUME"), "where snapshots live: `file:///path` (BACKUP_VOLUME)")
+	f.StringVar(&s.compression, "compression", env("BACKUP_COMPRESSION"), "`format` of new snapshots: zstd (default), gzip, xz or none (BACKUP_COMPRESSION)")
+	f.StringVar(&s.level, "level", env("BACKUP_COMPRESSION_LEVEL"), "compression `level`; default: the format's own (BACKUP_COMPRESSION_LEVEL)")
+	f.StringVar(&s.encryption, "encryption", env("BACKUP_ENCRYPTION"), "`format` of new snapshots: aes256 (default if there is a key), age or none (BACKUP_ENCRYPTION)")
+	f.StringVar(&s.ageRecipients, "age-recipients", env("BACKUP_AGE_RECIPIENTS_FILE"), "`file` of who can read new snapshots (BACKUP_AGE_RECIPIENTS_FILE)")
+	f.StringVar(&s.ageIdentities, "age-identities", env("BACKUP_AGE_IDENTITIES_FILE"), "`file` of secret keys to read snapshots with (BACKUP_AGE_IDENTITIES_FILE)")
+	f.BoolVar(&s.allowUnsealed, "allow-unsealed", false, "read snapshots that are not encrypted too, though keys are set")
+	f.StringVar(&s.name, "name", "", "`name` of the snapshots, such as shop or eu/shop")
+	f.StringVar(&s.ext, "ext", "", "`extension` of the stream, such as .sql; default: that of FILE")
+	f.StringVar(&s.output, "o", "", "restore to this `file`, which appears only when it is complete and verified; default: standard output")
+	f.StringVar(&s.to, "to", "", "the other `volume`")
+	f.Int64Var(&s.minSize, "min-size", 0, "refuse a stream of fewer `bytes`")
+	f.BoolVar(&s.json, "json", false, "print JSON")
+	f.BoolVar(&s.verifyFirst, "verify-first", false, "verify the whole snapshot before the first byte is written")
+	f.BoolVar(&s.stored, "stored", false, "compare only what is stored with its digests, which takes no key")
+	return f
+}
+
+// parse takes flags from anywhere among args, up to "--", and returns the other words.
+func parse(f *flag.FlagSet, args []string) (words []string, err error) {
+	for {
+		if err := f.Parse(args); err != nil {
+			return nil, &usageError{err.Error() + ": dbbackup help shows the flags"}
+		}
+		rest := f.Args()
+		ended := len(rest) < len(args) && args[len(args)-len(rest)-1] == "--"
+		if len(rest) == 0 || ended {
+			return append(words, rest...), nil
+		}
+		words, args = append(words, rest[0]), rest[1:]
+	}
+}
+
+// set reports whether a flag was given, rather than taken from the environment.
+func set(f *flag.FlagSet, name string) (found bool) {
+	f.Visit(func(g *flag.Flag) { found = found || g.Name == name })
+	return found
+}
+
+// check refuses flags that the command would ignore, and the wrong number of words.
+func (c *command) check(f *flag.FlagSet, words []string) error {
+	var errs []error
+	f.Visit(func(g *flag.Flag) {
+		if !slices.Contains(common, g.Name) && !slices.Contains(c.flags, g.Name) {
+			errs = append(errs, usagef("%s takes no flag -%s: dbbackup help %s shows what it takes", c.name, g.Name, c.name))
+		}
+	})
+	if len(errs) > 0 {
+		return errors.Join(errs...)
+	}
+	most := len(strings.Fields(c.words))
+	least := most - strings.Count(c.words, "[")
+	if n := len(words); n < least || n > most {
+		return usagef("%s with %d arguments: want dbbackup %s", c.name, n, strings.TrimSpace(c.name+" "+c.words))
+	}
+	return nil
+}

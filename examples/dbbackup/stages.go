@@ -1,0 +1,28 @@
+package main
+
+import (
+	"strconv"
+
+	"github.com/databasement/backup/compress"
+)
+
+// compressor makes what --compression and --level ask for.
+func (a *app) compressor() (compress.Compressor, error) {
+	name := a.settings.compression
+	if name == "" {
+		name = compress.All()[0].Name()
+	}
+	level := compress.DefaultLevel
+	if s := a.settings.level; s != "" {
+		n, err := strconv.Atoi(s)
+		if err != nil {
+			return nil, usagef("compression level %q is not a whole number", s)
+		}
+		level = n
+	}
+	c, err := compress.ByName(name, level)
+	if err != nil {
+		return nil, usagef("%v", err)
+	}
+	return c, nil
+}

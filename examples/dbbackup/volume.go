@@ -1,0 +1,96 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"github.com/databasement/backup"
+	"github.com/databasement/backup/crypto"
+	"github.com/databasement/backup/localfs"
+	"github.com/databasement/backup/storage"
+)
+
+// access is what a command does with a volume and with keys.
+type access int
+
+const (
+	reading  access = iota // the volume must be there; keys are those at hand, even none
+	writing                // the volume is made if it is missing; how to encrypt must be said
+	rekeying               // the volume must be there; how to encrypt must be said
+)
+
+// open makes a Backup on the volume of that URL.
+func (a *app) open(volume string, as access) (*backup.Backup, error) {
+	compressor, err := a.compressor()
+	if err != nil {
+		return nil, err
+	}
+	encryptors, err := a.encryptors(as != reading)
+	if err != nil {
+		return nil, err
+	}
+	vol, err := a.openVolume(volume, as == writing)
+	if err != nil {
+		return nil, err
+	}
+	return backup.New(vol, &backup.Options{
+		Compressor:    compressor,
+		Encryptor:     encryptors[0],
+		ReadWith:      encryptors[1:],
+		AllowUnsealed: a.settings.allowUnsealed || encryptors[0] == crypto.None,
+		OnEvent:       a.report.event,
+	})
+}
+
+// openVolume opens the volume of a URL. Only a command that writes makes a directory: to others a misspelt
+// one would look like a volume without snapshots.
+func (a *app) openVolume(volume string, create bool) (storage.Volume, error) {
+	if volume == "" {
+		return nil, usagef("no volume: set --volume or BACKUP_VOLUME to file:///path")
+	}
+	dir, err := fileURL(volume, runtime.GOOS == "windows")
+	if err != nil {
+		return nil, err
+	}
+	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) && !create {
+		return nil, fmt.Errorf("there is no volume %s: %w", volume, fs.ErrNotExist)
+	}
+	vol, err := localfs.Open(dir, nil)
+	if err != nil {
+		return nil, err
+	}
+	a.opened = append(a.opened, vol)
+	return vol, nil
+}
+
+// fileURL returns the directory that a file URL names.
+func fileURL(s string, windows bool) (string, error) {
+	u, err := url.Parse(s)
+	if err != nil || u.Scheme != "file" || u.Opaque != "" || u.Host != "" || !strings.HasPrefix(u.Path, "/") ||
+		u.RawQuery != "" || u.Fragment != "" || strings.ContainsRune(u.Path, 0) {
+		// The URL is not repeated: another kind may have a password in it.
+		return "", usagef("the volume must be file:///path, an absolute path in which %%, ? and # are written as %%25, %%3F and %%23")
+	}
+	path := u.Path
+	if windows {
+		path = strings.TrimPrefix(path, "/") // file:///C:/backup
+		if len(path) < 3 || path[1] != ':' || path[2] != '/' {
+			return "", usagef("the volume must be file:///C:/path: a drive and an absolute path")
+		}
+	}
+	return filepath.FromSlash(path), nil
+}
+
+// leaveRestoreText tells strangers what the volume is, and how to use it. A snapshot is none the worse without.
+func (a *app) leaveRestoreText(ctx context.Context, vol storage.Volume) {
+	if err := putRestoreText(ctx, vol); err != nil {
+		a.report.warn(fmt.Errorf("writing %s to the volume: %w", restoreTextName, err))
+	}
+}
