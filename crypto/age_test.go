@@ -104,7 +104,7 @@ func TestAgeSeal(t *testing.T) {
 			t.Fatal(err)
 		}
 		checkSeal(t, e, enc, d)
-		_, err = d.Unseal([]byte("body"), stored)
+		_, err = d.Unseal([]byte("body"), stored) // shorter than what a seal begins with
 		wantErr(t, "a stream as a seal", err, ErrDamaged)
 	}
 }

@@ -136,6 +136,18 @@ func TestHostileSource(t *testing.T) {
 	})
 }
 
+// TestNoProgress: a source that gives nothing and does not end is an error where the loop is ours.
+func TestNoProgress(t *testing.T) {
+	e := AES256(NewKeyring(testKey(1)))
+	stored, enc := encrypt(t, e, testIdentity, pattern(1000))
+	idle := readerFunc(func([]byte) (int, error) { return 0, nil })
+	for _, n := range []int{0, len(stored) - 1} {
+		src := iotestSource{io.MultiReader(bytes.NewReader(stored[:n]), idle), int64(len(stored))}
+		_, err := decrypt(t, e, Envelope{Header: enc.Header()}, src)
+		wantErr(t, "idle source", err, io.ErrNoProgress)
+	}
+}
+
 type readerFunc func([]byte) (int, error)
 
 func (f readerFunc) Read(p []byte) (int, error) { return f(p) }

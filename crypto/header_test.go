@@ -44,6 +44,7 @@ func TestParseHeader(t *testing.T) {
 		"another magic":    []byte("age-encryption.org/v1\n-> X25519"),
 		"newer version":    append([]byte("DBBKAES\x02"), good.marshal()[8:]...),
 		"a byte more":      append(good.marshal(), 0),
+		"a byte inside":    append([]byte(magic+"\x00\x1a"), append(good.marshal()[10:], 0)...),
 		"length too small": []byte(magic + "\x00\x09"),
 		"length too large": []byte(magic + "\xff\xff"),
 		"no key id":        header{wrapped: []byte{1}}.marshal(),
@@ -59,6 +60,18 @@ func TestParseHeader(t *testing.T) {
 			t.Errorf("%s: %v", what, err)
 		} else if what == "newer version" && !strings.Contains(err.Error(), "version 2") {
 			t.Errorf("%s: %v", what, err)
+		}
+	}
+}
+
+// TestReadHeaderLength: lengths that a bare stream must not have.
+func TestReadHeaderLength(t *testing.T) {
+	e := AES256(NewKeyring(testKey(1)))
+	for _, length := range []string{"\x00\x00", "\x00\x09", "\x20\x01", "\xff\xff"} {
+		stream := append([]byte(magic+length), make([]byte, 1<<17)...)
+		_, err := decrypt(t, e, Envelope{}, sourceOf(stream))
+		if !errors.Is(err, ErrDamaged) || !strings.Contains(err.Error(), "outside") {
+			t.Errorf("length %x: %v", length, err)
 		}
 	}
 }

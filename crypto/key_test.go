@@ -30,6 +30,7 @@ func TestParseKey(t *testing.T) {
 		{raw(31), "is 31 bytes long, must be 32"},
 		{raw(33), "is 33 bytes long, must be 32"},
 		{raw(64), "is 64 bytes long, must be 32"},
+		{text[:len(text)-2] + "Z=", "is not standard base64"}, // bits after the last byte
 		{"base64:secret!secret", "is not standard base64"},
 		{raw(32)[:20] + "-_" + raw(32)[22:], "is not standard base64"},
 		{"base64:" + base64.StdEncoding.EncodeToString(make([]byte, 32)), "all zero"},
