@@ -27,7 +27,6 @@ fmt:
 
 vet:
 	$(call each,$(GO) vet ./...)
-	$(GO) vet -tags agessh ./crypto/...
 
 staticcheck:
 	$(call each,$(GO) run $(STATICCHECK) ./...)
@@ -43,7 +42,7 @@ fuzz:
 	@set -e; for p in $$($(GO) list ./...); do \
 		names=$$($(GO) test -list '^Fuzz' $$p); \
 		for f in $$(echo "$$names" | grep '^Fuzz' || true); do \
-			echo "fuzz $$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$p; \
+			echo "fuzz $$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x $$p; \
 		done; \
 	done
 
