@@ -8,8 +8,12 @@ import (
 	"io/fs"
 )
 
-// errAborted is what the volume's Put reads when a Writer is closed before Commit.
-var errAborted = errors.New("closed before Commit")
+var (
+	// errAborted is what the volume's Put reads when a Writer is closed before Commit.
+	errAborted = errors.New("closed before Commit")
+	// errStopped is for Writes after a Put that ended by itself, without an error.
+	errStopped = errors.New("the volume stopped reading before the end")
+)
 
 // Writer stores what is written to it as one object, at Commit and only then.
 // It is used by one goroutine at a time.
@@ -19,6 +23,7 @@ var errAborted = errors.New("closed before Commit")
 //	... write to w; on an error return
 //	_, err := w.Commit()
 type Writer struct {
+	ctx     context.Context
 	name    string
 	pipe    *io.PipeWriter
 	cancel  context.CancelCauseFunc
@@ -36,7 +41,7 @@ type Writer struct {
 func Create(ctx context.Context, v Volume, name string) *Writer {
 	ctx, cancel := context.WithCancelCause(ctx)
 	pr, pw := io.Pipe()
-	w := &Writer{name: name, pipe: pw, cancel: cancel, done: make(chan struct{})}
+	w := &Writer{ctx: ctx, name: name, pipe: pw, cancel: cancel, done: make(chan struct{})}
 	// A Put that waits for the next Write must learn that ctx is done.
 	stop := context.AfterFunc(ctx, func() { pw.CloseWithError(context.Cause(ctx)) })
 	go func() {
@@ -46,7 +51,7 @@ func Create(ctx context.Context, v Volume, name string) *Writer {
 		if w.putErr != nil {
 			pr.CloseWithError(w.putErr)
 		} else {
-			pr.Close() // without the end of the input: Write and Commit will say so
+			pr.CloseWithError(errStopped)
 		}
 	}()
 	return w
@@ -62,6 +67,9 @@ func (w *Writer) Write(p []byte) (int, error) {
 	}
 	n, err := w.pipe.Write(p)
 	w.written += int64(n)
+	if err == io.ErrClosedPipe { // closed by Create when ctx ended
+		err = context.Cause(w.ctx)
+	}
 	if err != nil {
 		w.err = w.failure(err)
 	}
