@@ -11,12 +11,10 @@ func TestConformance(t *testing.T) {
 	t.Run("Memory", func(t *testing.T) {
 		storagetest.Run(t, func(*testing.T) storage.Volume { return storage.Memory() })
 	})
-	t.Run("MemoryWithLimit", func(t *testing.T) {
-		storagetest.Run(t, func(*testing.T) storage.Volume { return &storage.MemoryVolume{Limit: 100_000} })
-	})
-	t.Run("PrefixOverFaulty", func(t *testing.T) {
+	t.Run("PrefixOverFaultyWithLimit", func(t *testing.T) {
 		storagetest.Run(t, func(*testing.T) storage.Volume {
-			return storage.Prefix(storagetest.NewFaulty(storage.Memory(), 1), "some/dir")
+			m := &storage.MemoryVolume{Limit: 100_000}
+			return storage.Prefix(storagetest.NewFaulty(m, 1), "some/dir")
 		})
 	})
 }

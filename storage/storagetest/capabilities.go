@@ -156,7 +156,7 @@ func sweep(t testing.TB, v storage.Volume) {
 	for _, name := range kept {
 		mustPut(t, v, name, []byte(name))
 	}
-	data := some(v, 2*chunk+5)
+	data := some(v, chunk+5)
 	next := 0
 	s := &source{data: data, before: func(done int) {
 		if done < next {

@@ -110,7 +110,7 @@ func concurrentSameName(t testing.TB, v storage.Volume) {
 
 // goroutines looks for those that a call left behind.
 func goroutines(t testing.TB, v storage.Volume) {
-	data := some(v, 2*chunk+5)
+	data := some(v, chunk+5)
 	mustPut(t, v, "object", data) // so that what the volume keeps for all calls is there
 	holds(t, v, "after Put", "object", data)
 	before := stacks()

@@ -108,7 +108,7 @@ func openCancel(t testing.TB, v storage.Volume) {
 }
 
 func openCloseEarly(t testing.TB, v storage.Volume) {
-	data := some(v, 2*chunk+5)
+	data := some(v, chunk+5)
 	mustPut(t, v, "early", data)
 	for _, n := range []int64{0, 1, chunk} {
 		body, err := v.Open(t.Context(), "early", 0, -1)

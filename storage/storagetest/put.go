@@ -161,7 +161,7 @@ func putCancel(t testing.TB, v storage.Volume) {
 
 // putInvisible looks at the volume from within the reader of a Put.
 func putInvisible(t testing.TB, v storage.Volume) {
-	data := some(v, 2*chunk+5)
+	data := some(v, chunk+5)
 	next := 0
 	s := &source{data: data, before: func(done int) {
 		if done >= next { // at the start, the end, and every 4 MiB
