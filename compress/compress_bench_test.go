@@ -18,7 +18,7 @@ import (
 var benchData = sync.OnceValue(func() []byte {
 	name := os.Getenv("BENCH_FILE")
 	if name == "" {
-		return text(64 << 20)
+		return dump(64 << 20)
 	}
 	p, err := os.ReadFile(name)
 	if err != nil {

@@ -56,7 +56,7 @@ func TestStockToolsWrite(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for _, plain := range [][]byte{nil, []byte("x"), text(1_500_000)} {
+			for _, plain := range [][]byte{nil, []byte("x"), text(700_000)} {
 				stored := tool(t, plain, args[0], append(args[1:], "-c")...)
 				if got, err := unpack(t, c, bytes.NewReader(stored)); err != nil || !bytes.Equal(got, plain) {
 					t.Errorf("%d bytes came back as %d: %v", len(plain), len(got), err)
