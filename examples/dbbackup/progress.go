@@ -20,10 +20,10 @@ type report struct {
 	mu    sync.Mutex
 	w     io.Writer
 	width func() int // columns of the terminal; nil if it is none
-	op    string    // the outermost operation, empty if there is none: a copy has a create in it
-	begun time.Time // op
-	drawn time.Time // the progress line, last
-	shown bool      // there is one
+	op    string     // the outermost operation, empty if there is none: a copy has a create in it
+	begun time.Time  // op
+	drawn time.Time  // the progress line, last
+	shown bool       // there is one
 }
 
 func newReport(w io.Writer) *report {
