@@ -50,6 +50,7 @@ bench:
 
 # Kills the example program, with SIGKILL, at DBBACKUP_KILLS moments of a backup.
 kill:
+	@$(GO) test -list Kill ./examples/dbbackup/... | grep -q '^Test' || { echo "kill: there is no such test"; exit 1; }
 	DBBACKUP_KILLS=$(DBBACKUP_KILLS) $(GO) test -count=1 -timeout 20m -run Kill $(TESTFLAGS) ./examples/dbbackup/...
 
 # Real databases and stock tools, on this machine.
