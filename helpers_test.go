@@ -132,6 +132,8 @@ func manifestOf(s *Snapshot) string { return s.Ref() + ".manifest.json" }
 
 func onlyManifests(name string) bool { return strings.HasSuffix(name, ".manifest.json") }
 
+func onlyData(name string) bool { return !onlyManifests(name) }
+
 // lateFormat is an archive format whose first eight bytes are the length of what follows, as in 7z.
 type lateFormat struct{ crypto.Encryptor }
 

@@ -49,22 +49,23 @@ func (b *Backup) load(ctx context.Context, op *operation, ref string) (*manifest
 		return nil, err
 	}
 	object := layout.Manifest(name, id)
-	var data []byte
-	err = retry.Do(ctx, func() (err error) {
-		data, err = storage.ReadObject(ctx, b.vol, object, manifest.MaxSize)
+	var m *manifest.Sealed
+	err = retry.Do(ctx, func() error {
+		data, err := storage.ReadObject(ctx, b.vol, object, manifest.MaxSize)
+		if err == nil {
+			m, err = manifest.Parse(data) // again too: it may have been damaged on its way
+		}
+		if errors.Is(err, ErrNewerFormat) {
+			err = retry.Stop(err)
+		}
 		return err
 	}, func(_ int, err error) { op.warn(err) })
-	if errors.Is(err, storage.ErrNotExist) {
+	switch {
+	case errors.Is(err, storage.ErrNotExist):
 		return nil, fmt.Errorf("there is no such snapshot, List shows those that exist: %w", err)
-	}
-	if errors.Is(err, storage.ErrTooLarge) {
+	case errors.Is(err, storage.ErrTooLarge):
 		return nil, fmt.Errorf("%w: the manifest: %w", ErrDamaged, err)
-	}
-	if err != nil {
-		return nil, err
-	}
-	m, err := manifest.Parse(data)
-	if err != nil {
+	case err != nil:
 		return nil, fmt.Errorf("manifest %q: %w", object, err)
 	}
 	if m.Name != name || m.ID != id {

@@ -85,7 +85,7 @@ func readRange(ctx context.Context, v storage.Volume, object string, off int64, 
 
 // digests keeps those of two segments, as fetches may be on both sides of a roll-over.
 type digests struct {
-	mu   sync.Mutex
+	turn chan struct{} // of one fetch at a time; a mutex that waiting can leave
 	have [2]struct {
 		segment int // from 1
 		chunks  []manifest.Digest
@@ -95,8 +95,12 @@ type digests struct {
 // of returns a segment's, nil if it has none. Before that it looks whether the object has its size, which tells
 // a truncated one from a broken connection.
 func (d *digests) of(ctx context.Context, v storage.Volume, segment int, s Segment) ([]manifest.Digest, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
+	select {
+	case d.turn <- struct{}{}:
+		defer func() { <-d.turn }()
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
 	slot := &d.have[segment%2]
 	if slot.segment == segment+1 {
 		return slot.chunks, nil

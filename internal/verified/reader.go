@@ -60,7 +60,7 @@ type place struct{ byte, chunk int64 }
 
 // New makes a Reader. It reads nothing yet. Close must be called; ctx governs reading.
 func New(ctx context.Context, cfg Config) *Reader {
-	r := &Reader{cfg: cfg, last: -1, fetched: progress{report: cfg.Progress}}
+	r := &Reader{cfg: cfg, last: -1, fetched: progress{report: cfg.Progress}, digests: digests{turn: make(chan struct{}, 1)}}
 	r.ctx, r.cancel = context.WithCancel(ctx)
 	for _, s := range cfg.Segments {
 		r.starts = append(r.starts, place{r.size, r.chunks})
