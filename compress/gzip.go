@@ -21,10 +21,10 @@ type GzipOptions struct {
 
 // Gzip is the format of gzip(1), RFC 1952. nil is the default options.
 //
-// The output is one member. It is compressed in blocks of 1 MiB side by side, each with
-// the 32 KiB before it as dictionary, in about 3.5 MiB per worker. Decompressing needs less
-// than 1 MiB and reads any number of members; CRC-32 and length of each are
-// verified.
+// The output is one member, compressed in blocks of 1 MiB side by side, each with the
+// 32 KiB before it as dictionary, in about 5 MiB per worker. Decompressing
+// takes less than 1 MiB and reads any number of members, each verified by its
+// CRC-32 and length. Zeros after the last, which gzip(1) ignores, are an error.
 func Gzip(o *GzipOptions) Compressor {
 	c := gzipCompressor{}
 	if o != nil {

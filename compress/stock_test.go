@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -101,6 +102,26 @@ func TestGolden(t *testing.T) {
 		}
 		if msg := refused[name]; msg == "" && err != nil || msg != "" && (err == nil || !strings.Contains(err.Error(), msg)) {
 			t.Errorf("%s: %v, want %q", name, err, msg)
+		}
+	}
+}
+
+// TestRefusedBeforeAllocation: what a hostile header asks for is not allocated first.
+func TestRefusedBeforeAllocation(t *testing.T) {
+	for _, name := range []string{"long28.zst", "dict256.xz"} {
+		stored, err := os.ReadFile("testdata/" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, _ := compress.ByExtension(filepath.Ext(name))
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		if _, err := unpack(t, c, bytes.NewReader(stored)); err == nil {
+			t.Errorf("%s is accepted", name)
+		}
+		runtime.ReadMemStats(&after)
+		if n := after.TotalAlloc - before.TotalAlloc; n > 8<<20 {
+			t.Errorf("%s: %d MiB allocated", name, n>>20)
 		}
 	}
 }

@@ -133,11 +133,11 @@ func TestReaderClosedEarly(t *testing.T) {
 func TestConcurrentUse(t *testing.T) {
 	for name, c := range compressors {
 		t.Run(name, func(t *testing.T) {
-			data := text(1 << 20)
+			data := text(600_000)
 			var wg sync.WaitGroup
 			for i := range 4 {
 				wg.Go(func() {
-					plain := data[i<<17:]
+					plain := data[i<<16:]
 					if got, err := unpack(t, c, bytes.NewReader(pack(t, c, plain))); err != nil || !bytes.Equal(got, plain) {
 						t.Errorf("stream %d: %d bytes, %v", i, len(got), err)
 					}
@@ -151,7 +151,6 @@ func TestConcurrentUse(t *testing.T) {
 // TestDeterministic: the same input gives the same bytes, however it is written and
 // however many workers there are.
 func TestDeterministic(t *testing.T) {
-	data := text(9 << 20)
 	for name, mk := range map[string]func(n int) compress.Compressor{
 		"gzip": func(n int) compress.Compressor { return compress.Gzip(&compress.GzipOptions{Concurrency: n}) },
 		"zstd": func(n int) compress.Compressor { return compress.Zstd(&compress.ZstdOptions{Concurrency: n}) },
@@ -159,6 +158,7 @@ func TestDeterministic(t *testing.T) {
 			return compress.XZ(&compress.XZOptions{Fastest: true, Concurrency: n})
 		},
 	} {
+		data := several(mk(1))
 		var b bytes.Buffer
 		writeAll(t, mk(1), &b, data)
 		if !bytes.Equal(b.Bytes(), pack(t, mk(4), data)) {

@@ -24,11 +24,16 @@ type XZOptions struct {
 // XZ is the format of xz(1), version 1.1.0 of its specification
 // (https://tukaani.org/xz/xz-file-format.txt). nil is the default options.
 //
-// The output is one stream of blocks as large as the dictionary (but at least 1 MiB), which are
-// compressed side by side and of which each says its sizes, so that xz -T
-// decompresses them side by side too. Compressing needs about 11 times the
-// dictionary per worker. Decompressing reads any number of streams, with
-// LZMA2 alone (xz's default), CRC-32, CRC-64, SHA-256 or no check and a
+// The output is one stream of blocks, each three times the dictionary (but 1 to 64 MiB), as of
+// xz -T. They are compressed side by side, and each says its sizes, so that
+// readers can decompress them side by side too. Levels change the
+// dictionary only: the matches are found by a simpler method than xz's, so the
+// output is larger. Measured with two workers, compressing takes 190 MiB for each at level
+// 6 and 800 MiB at level 9; decompressing takes 120 MiB for each where blocks are of at
+// most 24 MiB (levels up to 6), else one worker and about thrice the dictionary.
+//
+// Decompressing reads any number of streams, with LZMA2 as the only filter (xz's
+// default), with CRC-32, CRC-64, SHA-256 or no check, and with a
 // dictionary of at most [XZMaxDictionary].
 func XZ(o *XZOptions) Compressor {
 	c := xzCompressor{}
@@ -70,7 +75,7 @@ func (c xzCompressor) Compress(dst io.Writer) (io.WriteCloser, error) {
 	dictionary := xzDictionary[c.Level]
 	var index xzIndex
 	return newBlockWriter(dst, encoding{
-		size:    max(dictionary, 1<<20),
+		size:    min(max(3*dictionary, 1<<20), 64<<20),
 		workers: workers(c.Concurrency),
 		head:    appendXZHeader(nil, xzCRC64),
 		encode:  func(b *block) error { return encodeXZBlock(b, dictionary) },

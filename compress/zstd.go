@@ -23,8 +23,13 @@ type ZstdOptions struct {
 // Zstd is the format of zstd(1), RFC 8878. nil is the default options.
 //
 // The output is a frame for each 4 MiB, compressed side by side, with size and
-// checksum. Decompressing reads frames of any size, skippable ones too, that
-// need a window of at most [ZstdMaxWindow].
+// checksum (a frame of no data has none). Measured with two workers, compressing
+// takes 22 MiB for each at level 3 and 57 MiB from level 10 on; decompressing 14 MiB.
+//
+// Decompressing reads frames of any size, skippable ones too, that need a window
+// of at most [ZstdMaxWindow]; frames of more than 8 MiB or of unknown size one by
+// one. A stream that was cut exactly between two frames is itself a
+// valid stream: only its length, which the manifest has, tells.
 func Zstd(o *ZstdOptions) Compressor {
 	c := zstdCompressor{}
 	if o != nil {
