@@ -70,12 +70,16 @@ var (
 
 // extOf is a file's extension, as far as a snapshot can have it: .sql, or .tar.gz.
 func extOf(file string) string {
-	ext := strings.ToLower(filepath.Ext(file))
-	if !validExt.MatchString(ext) || number.MatchString(ext) {
+	base := strings.ToLower(filepath.Base(file))
+	ext := filepath.Ext(base)
+	if !isExt(ext) {
 		return ""
 	}
-	if packed.MatchString(ext) {
-		return extOf(strings.TrimSuffix(filepath.Base(file), filepath.Ext(file))) + ext
+	inner := filepath.Ext(strings.TrimSuffix(base, ext))
+	if packed.MatchString(ext) && isExt(inner) {
+		return inner + ext
 	}
 	return ext
 }
+
+func isExt(s string) bool { return validExt.MatchString(s) && !number.MatchString(s) }

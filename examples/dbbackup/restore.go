@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync/atomic"
+	"time"
 
 	"github.com/databasement/backup"
 )
@@ -37,27 +39,41 @@ func restoreCommand(ctx context.Context, a *app, words []string) error {
 	if file != "" && file != "-" {
 		return b.RestoreFile(ctx, ref, file)
 	}
-	return a.pour(func(w io.Writer) error { return b.Restore(ctx, ref, w) })
+	return a.pour(ctx, func(w io.Writer) error { return b.Restore(ctx, ref, w) })
 }
 
 // pour has something written to standard output, and says of a failure what is there already.
-func (a *app) pour(write func(w io.Writer) error) error {
+//
+// When it is interrupted while nobody takes the output, the write is abandoned: there is nothing to clean up,
+// and the program ends.
+func (a *app) pour(ctx context.Context, write func(w io.Writer) error) error {
 	out := &counter{w: a.stdout}
-	err := write(out)
-	if err != nil && out.n > 0 {
-		err = fmt.Errorf("%w (standard output has got %d bytes: do not use them)", err, out.n)
+	done := make(chan error, 1)
+	go func() { done <- write(out) }()
+	var err error
+	select {
+	case err = <-done:
+	case <-ctx.Done():
+		select {
+		case err = <-done:
+		case <-time.After(time.Second):
+			err = context.Cause(ctx)
+		}
+	}
+	if n := out.n.Load(); err != nil && n > 0 {
+		err = fmt.Errorf("%w (standard output has got %d bytes: do not use them)", err, n)
 	}
 	return err
 }
 
 type counter struct {
 	w io.Writer
-	n int64
+	n atomic.Int64
 }
 
 func (c *counter) Write(p []byte) (int, error) {
 	n, err := c.w.Write(p)
-	c.n += int64(n)
+	c.n.Add(int64(n))
 	if err != nil {
 		err = fmt.Errorf("standard output: %w", err)
 	}
@@ -100,8 +116,8 @@ func openCommand(ctx context.Context, a *app, words []string) error {
 	if err != nil {
 		return err
 	}
-	defer r.Close()
-	return a.pour(func(w io.Writer) error {
+	return a.pour(ctx, func(w io.Writer) error {
+		defer r.Close()
 		if _, err := io.Copy(w, r); err != nil {
 			return fmt.Errorf("open %q: %w", words[0], err)
 		}

@@ -9,7 +9,10 @@ import (
 // stdinReader is standard input with a Read that can be cut short, which Create does when it is interrupted. The
 // descriptor itself stays as it is: non-blocking mode would be shared with whoever else has the
 // pipe or the terminal, and does not exist on every system.
-type stdinReader struct{ *io.PipeReader }
+type stdinReader struct {
+	io.Reader
+	pipe *io.PipeWriter // feeds Reader
+}
 
 // interruptible reads r in a goroutine of its own, which a silent r keeps until the program ends.
 func interruptible(r io.Reader) io.Reader {
@@ -19,7 +22,7 @@ func interruptible(r io.Reader) io.Reader {
 		_, err := io.CopyBuffer(in, struct{ io.Reader }{r}, buf)
 		in.CloseWithError(err) // nil is io.EOF
 	}()
-	return stdinReader{out}
+	return stdinReader{out, in}
 }
 
 // SetReadDeadline ends all reading if t has passed. It knows no other deadlines.
@@ -27,5 +30,5 @@ func (s stdinReader) SetReadDeadline(t time.Time) error {
 	if t.IsZero() || t.After(time.Now()) {
 		return os.ErrNoDeadline
 	}
-	return s.CloseWithError(os.ErrDeadlineExceeded)
+	return s.pipe.CloseWithError(os.ErrDeadlineExceeded)
 }
