@@ -18,7 +18,7 @@ each = @set -e; for m in $(MODULES); do (cd $$m && $(1)); done
 test: tools check unit
 
 unit:
-	$(call each,$(GO) test -race $(TESTFLAGS) ./...)
+	$(call each,$(GO) test -race -timeout 5m $(TESTFLAGS) ./...)
 
 check: fmt vet staticcheck
 
