@@ -45,8 +45,10 @@ fuzz:
 		done; \
 	done
 
+# Benchmarks; with DUMP=file also the comparison with other ways to do the same (docs: go doc ./internal/bench).
 bench:
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem ./...
+	$(if $(DUMP),$(GO) run ./internal/bench $(DUMP))
 
 # Kills the example program, with SIGKILL, at DBBACKUP_KILLS moments of a backup.
 kill:
