@@ -7,7 +7,7 @@ import (
 )
 
 // limitMemory keeps the program small beside the database that it backs up: below 96 MiB whatever the
-// length of the stream, with the default compression.
+// length of the stream, with the default compression. (A copy reads and writes at once, and takes half as much again.)
 //
 // Each worker holds blocks of its own, so memory grows with their number, which is GOMAXPROCS; two are faster
 // than most dumps. Buffers are reused, and the heap hardly changes once they are there: collecting often

@@ -93,7 +93,8 @@ func (r *report) clear() {
 	}
 }
 
-// progressText says how far it is: bytes, rate, ratio, and where the total is known, a bar and the time left.
+// progressText says how far it is: bytes, rate, and where the total is known, a bar and the time left, else what
+// share of the bytes is stored.
 func progressText(e backup.Event, taken time.Duration) string {
 	done := e.Plain
 	if done == 0 { // only what is stored is read
@@ -101,11 +102,11 @@ func progressText(e backup.Event, taken time.Duration) string {
 	}
 	rate := float64(done) / max(taken.Seconds(), 0.001)
 	text := fmt.Sprintf("%s %s  %s/s", e.Op, size(done), size(int64(rate)))
-	if e.Plain > 0 && e.Stored > 0 {
-		text += fmt.Sprintf("  stored %.0f %%", 100*float64(e.Stored)/float64(e.Plain))
-	}
-	if e.Total <= 0 || done <= 0 {
+	switch {
+	case done <= 0:
 		return text
+	case e.Total <= 0:
+		return text + fmt.Sprintf("  stored %.0f %%", 100*float64(e.Stored)/float64(done))
 	}
 	part := min(float64(done)/float64(e.Total), 1)
 	left := time.Duration(float64(e.Total-done) / rate * float64(time.Second))

@@ -20,7 +20,7 @@ func TestProgressText(t *testing.T) {
 		{backup.Event{Op: "create"}, 0, "create 0 B  0 B/s"},
 		{backup.Event{Op: "create", Plain: 100 << 20, Stored: 25 << 20}, 10 * time.Second, "create 100.0 MiB  10.0 MiB/s  stored 25 %"},
 		{backup.Event{Op: "restore", Plain: 50 << 20, Stored: 50 << 20, Total: 100 << 20}, 5 * time.Second,
-			"[##########..........]  50 %  restore 50.0 MiB  10.0 MiB/s  stored 100 %  5s left"},
+			"[##########..........]  50 %  restore 50.0 MiB  10.0 MiB/s  5s left"},
 		{backup.Event{Op: "verify", Stored: 1 << 20, Total: 1 << 20}, time.Second, "[####################] 100 %  verify 1.0 MiB  1.0 MiB/s  0s left"},
 		{backup.Event{Op: "verify", Plain: 2 << 20, Total: 1 << 20}, time.Second, "[####################] 100 %  verify 2.0 MiB  2.0 MiB/s  0s left"},
 	} {
@@ -54,7 +54,7 @@ func TestProgressLine(t *testing.T) {
 		send(backup.EventProgress, "copy", 4<<20, nil)
 		send(backup.EventEnd, "copy", 0, nil)
 		const clear = "\r\x1b[K"
-		want := "copy 1.0 MiB  1.0 MiB/s" + clear + "dbbackup: warning: slow\ncopy 4.0 MiB  2.0 MiB/s" + clear
+		want := "copy 1.0 MiB  1.0 MiB/s  stor" + clear + "dbbackup: warning: slow\ncopy 4.0 MiB  2.0 MiB/s  stor" + clear
 		if out.String() != want {
 			t.Errorf("%q, want %q", &out, want)
 		}

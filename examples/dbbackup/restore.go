@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime/debug"
 	"sync/atomic"
 	"time"
 
@@ -34,7 +35,8 @@ func restoreCommand(ctx context.Context, a *app, words []string) error {
 		if err != nil {
 			return err
 		}
-		ref = snap.Ref() // latest may be another one by now
+		ref = snap.Ref()     // latest may be another one by now
+		debug.FreeOSMemory() // or its buffers would lie beside those of the restore
 	}
 	if file != "" && file != "-" {
 		return b.RestoreFile(ctx, ref, file)
