@@ -38,12 +38,7 @@ tools:
 
 # Every fuzz target for FUZZTIME.
 fuzz:
-	@set -e; for p in $$($(GO) list ./...); do \
-		names=$$($(GO) test -list '^Fuzz' $$p); \
-		for f in $$(echo "$$names" | grep '^Fuzz' || true); do \
-			echo "fuzz $$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x $$p; \
-		done; \
-	done
+	@GO='$(GO)' .ci/fuzz $(FUZZTIME)
 
 # Benchmarks; with DUMP=file also the comparison with other ways to do the same (docs: go doc ./internal/bench).
 bench:
