@@ -87,10 +87,19 @@ func (c gzipCompressor) header() []byte {
 	return []byte{0x1f, 0x8b, 8, 0, 0, 0, 0, 0, extra, 0xff}
 }
 
-// deflater writes to a block's out.
+// deflater writes to a block's out. letters codes literals alone, into lettersOut.
 type deflater struct {
 	*flate.Writer
-	out bytes.Buffer
+	out, lettersOut bytes.Buffer
+	letters         *flate.Writer
+}
+
+// end ends a block at a byte boundary, or the stream.
+func end(w *flate.Writer, last bool) error {
+	if last {
+		return w.Close()
+	}
+	return w.Flush()
 }
 
 // encode deflates a block to a byte boundary, or to the end of the stream.
@@ -108,12 +117,32 @@ func (c gzipCompressor) encode(b *block) (err error) {
 	if _, err = d.Write(b.plain()); err != nil {
 		return err
 	}
-	if b.last {
-		err = d.Writer.Close()
-	} else {
-		err = d.Flush()
+	if err = end(d.Writer, b.last); err != nil {
+		return err
 	}
 	b.out = d.out.Bytes()
+	if len(b.out) > len(b.plain())-len(b.plain())/8 {
+		return d.codeLetters(b)
+	}
+	return nil
+}
+
+// codeLetters helps where the deflater, for speed, stores what has no matches as it is: few letters, as of
+// base64, take less room all the same.
+func (d *deflater) codeLetters(b *block) (err error) {
+	d.lettersOut.Reset()
+	if d.letters == nil {
+		if d.letters, err = flate.NewWriter(&d.lettersOut, flate.HuffmanOnly); err != nil {
+			return err
+		}
+	}
+	d.letters.Reset(&d.lettersOut)
+	if _, err = d.letters.Write(b.plain()); err != nil {
+		return err
+	}
+	if err = end(d.letters, b.last); err == nil && d.lettersOut.Len() < len(b.out) {
+		b.out = d.lettersOut.Bytes()
+	}
 	return err
 }
 

@@ -2,6 +2,7 @@ package compress_test
 
 import (
 	"bytes"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -177,5 +178,17 @@ func TestSourceError(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Text without repetitions, such as binary columns in a dump, is smaller for its few letters alone.
+func TestBase64Shrinks(t *testing.T) {
+	noise := make([]byte, 1<<20)
+	rand.NewChaCha8([32]byte{1}).Read(noise)
+	plain := []byte(base64.StdEncoding.EncodeToString(noise))
+	for name, c := range compressors {
+		if n := len(pack(t, c, plain)); name != "none" && n > len(plain)*78/100 {
+			t.Errorf("%s makes %d bytes of %d", name, n, len(plain))
+		}
 	}
 }

@@ -67,6 +67,7 @@ func (c zstdCompressor) Compress(dst io.Writer) (io.WriteCloser, error) {
 	n := workers(c.Concurrency)
 	options := []zstd.EOption{
 		zstd.WithEncoderLevel(c.encoder()),
+		zstd.WithAllLitEntropyCompression(true), // else base64 and the like, without matches, stay as they are
 		zstd.WithEncoderConcurrency(n),
 		zstd.WithZeroFrames(true), // empty input is an empty frame
 	}
