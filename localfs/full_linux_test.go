@@ -6,6 +6,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"os"
+	"os/exec"
 	"os/signal"
 	"slices"
 	"syscall"
@@ -52,7 +53,17 @@ func TestFullDisk(t *testing.T) {
 	testFull(t, dir, syscall.ENOSPC)
 }
 
+// The limit is for a process, and the test binary writes files of its own: so a child is limited.
 func TestFileSizeLimit(t *testing.T) {
+	const limited = "LOCALFS_TEST_LIMITED"
+	if os.Getenv(limited) == "" {
+		child := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestFileSizeLimit$")
+		child.Env = append(os.Environ(), limited+"=1")
+		if out, err := child.CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		return
+	}
 	signal.Ignore(unix.SIGXFSZ)
 	defer signal.Reset(unix.SIGXFSZ)
 	var before unix.Rlimit
