@@ -54,6 +54,7 @@ kill:
 integration:
 	scripts/postgres.sh
 	scripts/stocktools.sh
+	scripts/secondreader.sh
 
 # Known vulnerabilities that the code reaches. Needs the network, so it is not a part of CI.
 vuln:
