@@ -59,7 +59,7 @@ func eachShape(t *testing.T, f func(t *testing.T, vol *storage.MemoryVolume, b *
 }
 
 // step thins out what is tried at every byte, where that is much: it is odd, so that all bits have their turn.
-func step(n int) int { return max(1, n/400) | 1 }
+func step(n int) int { return max(1, n/150) | 1 }
 
 func TestOneBitAnywhere(t *testing.T) {
 	eachShape(t, func(t *testing.T, vol *storage.MemoryVolume, b *Backup) {

@@ -1,6 +1,7 @@
 package manifest
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -49,6 +50,9 @@ func CheckTexts(originalName, source string, labels map[string]string) error {
 			return fmt.Errorf("text %q is not UTF-8", s)
 		}
 	}
+	if encoded, err := json.Marshal(texts); err != nil || len(encoded) > MaxTexts {
+		return fmt.Errorf("labels and other texts have %d bytes as JSON, at most %d are allowed", len(encoded), MaxTexts)
+	}
 	return nil
 }
 
@@ -71,6 +75,9 @@ func (m *Manifest) checkSizes() error {
 	}
 	if n := len(m.Segments); n < 1 || n > layout.MaxSegments {
 		return fmt.Errorf("%d segments", n)
+	}
+	if _, _, kind, ok := layout.Parse(m.Object(1)); !ok || kind != layout.KindData {
+		return fmt.Errorf("the data would be in %q", m.Object(1))
 	}
 	var total int64
 	for i, s := range m.Segments {

@@ -3,6 +3,7 @@ package manifest
 import (
 	"errors"
 	"math"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -18,46 +19,53 @@ func TestRules(t *testing.T) {
 		breaks func(m *Manifest)
 		want   string
 	}{
-		"format 0":         {func(m *Manifest) { m.Format = 0 }, "format 0"},
-		"format -1":        {func(m *Manifest) { m.Format = -1 }, "format -1"},
-		"no id":            {func(m *Manifest) { m.ID = "" }, `id ""`},
-		"path in id":       {func(m *Manifest) { m.ID = "../../../etc/passwd" }, "id "},
-		"no such time":     {func(m *Manifest) { m.ID = "20261322t175500123z-7f3a9c2e" }, "id "},
-		"no name":          {func(m *Manifest) { m.Name = "" }, "name is empty"},
-		"path in name":     {func(m *Manifest) { m.Name = "../shop" }, "component"},
-		"long name":        {func(m *Manifest) { m.Name = strings.Repeat("n", 201) }, "201 bytes"},
-		"path in ext":      {func(m *Manifest) { m.Ext = "/../x" }, "extension"},
-		"numbered ext":     {func(m *Manifest) { m.Ext = ".001" }, "reserved"},
-		"manifest's ext":   {func(m *Manifest) { m.Ext = ".manifest.json" }, "reserved"},
-		"long source":      {func(m *Manifest) { m.Source = strings.Repeat("s", MaxText+1) }, "1025 bytes"},
-		"long original":    {func(m *Manifest) { m.OriginalName = strings.Repeat("s", MaxText+1) }, "1025 bytes"},
-		"long label":       {func(m *Manifest) { m.Labels = map[string]string{"k": strings.Repeat("v", MaxText+1)} }, "1025 bytes"},
-		"long label key":   {func(m *Manifest) { m.Labels = map[string]string{strings.Repeat("k", MaxText+1): ""} }, "1025 bytes"},
-		"many labels":      {func(m *Manifest) { m.Labels = labels }, "65 labels"},
-		"no compression":   {func(m *Manifest) { m.Compression.Name = "" }, "compression"},
-		"capital stage":    {func(m *Manifest) { m.Encryption.Name = "AES" }, "encryption"},
-		"long stage":       {func(m *Manifest) { m.Encryption.Name = strings.Repeat("a", 33) }, "encryption"},
-		"path in stage":    {func(m *Manifest) { m.Compression.Ext = "/x" }, "extension"},
-		"two stage exts":   {func(m *Manifest) { m.Compression.Ext = ".a.b" }, "extension"},
-		"numbered stage":   {func(m *Manifest) { m.Encryption.Ext = ".002" }, "extension"},
-		"long header":      {func(m *Manifest) { m.Encryption.Header = make([]byte, 8<<10+1) }, "header of 8193 bytes"},
-		"negative plain":   {func(m *Manifest) { m.PlainSize = -1 }, "plain size -1"},
-		"no chunk size":    {func(m *Manifest) { m.ChunkSize = 0 }, "chunk size 0"},
-		"negative chunk":   {func(m *Manifest) { m.ChunkSize = -ChunkSize }, "chunk size -"},
-		"large chunk":      {func(m *Manifest) { m.ChunkSize++ }, "chunk size 8388609"},
-		"no segments":      {func(m *Manifest) { m.Segments = nil }, "0 segments"},
-		"1000 segments":    {func(m *Manifest) { m.Segments = make([]Segment, 1000) }, "1000 segments"},
-		"negative segment": {func(m *Manifest) { m.Segments[0].Size = -1 }, "segment of -1 bytes"},
-		"other object":     {func(m *Manifest) { m.Segments[0].Object = "../other/" + testID + ".sql.zst" }, "not \""},
-		"no object":        {func(m *Manifest) { m.Segments[0].Object = "" }, "not \""},
-		"number missing":   {func(m *Manifest) { m.Numbered = true }, "not \""},
-		"10^18 chunks":     {func(m *Manifest) { m.Segments[0].Size, m.ChunkSize = math.MaxInt64, 1 }, "chunks, at most 9000"},
-		"9001 chunks":      {func(m *Manifest) { m.Segments[0].Size = MaxChunks*ChunkSize + 1 }, "9001 chunks"},
-		"chunk missing":    {func(m *Manifest) { m.Segments[0].Chunks = m.Segments[0].Chunks[:2] }, "do not fit"},
-		"chunk added":      {func(m *Manifest) { m.Segments[0].Chunks = chunksOf(4) }, "do not fit"},
-		"chunks missing":   {func(m *Manifest) { m.Segments[0].Chunks = nil }, "do not fit"},
-		"other digest":     {func(m *Manifest) { m.Segments[0].Digest[31] ^= 1 }, "do not fit"},
-		"other chunk":      {func(m *Manifest) { m.Segments[0].Chunks[2][0] ^= 1 }, "do not fit"},
+		"format 0":       {func(m *Manifest) { m.Format = 0 }, "format 0"},
+		"format -1":      {func(m *Manifest) { m.Format = -1 }, "format -1"},
+		"no id":          {func(m *Manifest) { m.ID = "" }, `id ""`},
+		"path in id":     {func(m *Manifest) { m.ID = "../../../etc/passwd" }, "id "},
+		"no such time":   {func(m *Manifest) { m.ID = "20261322t175500123z-7f3a9c2e" }, "id "},
+		"no name":        {func(m *Manifest) { m.Name = "" }, "name is empty"},
+		"path in name":   {func(m *Manifest) { m.Name = "../shop" }, "component"},
+		"long name":      {func(m *Manifest) { m.Name = strings.Repeat("n", 201) }, "201 bytes"},
+		"path in ext":    {func(m *Manifest) { m.Ext = "/../x" }, "extension"},
+		"numbered ext":   {func(m *Manifest) { m.Ext = ".001" }, "reserved"},
+		"manifest's ext": {func(m *Manifest) { m.Ext = ".manifest.json" }, "reserved"},
+		"long source":    {func(m *Manifest) { m.Source = strings.Repeat("s", MaxText+1) }, "1025 bytes"},
+		"long original":  {func(m *Manifest) { m.OriginalName = strings.Repeat("s", MaxText+1) }, "1025 bytes"},
+		"long label":     {func(m *Manifest) { m.Labels = map[string]string{"k": strings.Repeat("v", MaxText+1)} }, "1025 bytes"},
+		"long label key": {func(m *Manifest) { m.Labels = map[string]string{strings.Repeat("k", MaxText+1): ""} }, "1025 bytes"},
+		"many labels":    {func(m *Manifest) { m.Labels = labels }, "65 labels"},
+		"texts that JSON escapes": {func(m *Manifest) {
+			m.Labels = map[string]string{}
+			for i := range MaxLabels {
+				m.Labels[strconv.Itoa(i)] = strings.Repeat("<", MaxText)
+			}
+		}, "as JSON"},
+		"data named as manifest": {func(m *Manifest) { m.Ext, m.Compression.Ext, m.Encryption.Ext = ".manifest", "", ".json" }, "the data would be in"},
+		"no compression":         {func(m *Manifest) { m.Compression.Name = "" }, "compression"},
+		"capital stage":          {func(m *Manifest) { m.Encryption.Name = "AES" }, "encryption"},
+		"long stage":             {func(m *Manifest) { m.Encryption.Name = strings.Repeat("a", 33) }, "encryption"},
+		"path in stage":          {func(m *Manifest) { m.Compression.Ext = "/x" }, "extension"},
+		"two stage exts":         {func(m *Manifest) { m.Compression.Ext = ".a.b" }, "extension"},
+		"numbered stage":         {func(m *Manifest) { m.Encryption.Ext = ".002" }, "extension"},
+		"long header":            {func(m *Manifest) { m.Encryption.Header = make([]byte, 8<<10+1) }, "header of 8193 bytes"},
+		"negative plain":         {func(m *Manifest) { m.PlainSize = -1 }, "plain size -1"},
+		"no chunk size":          {func(m *Manifest) { m.ChunkSize = 0 }, "chunk size 0"},
+		"negative chunk":         {func(m *Manifest) { m.ChunkSize = -ChunkSize }, "chunk size -"},
+		"large chunk":            {func(m *Manifest) { m.ChunkSize++ }, "chunk size 8388609"},
+		"no segments":            {func(m *Manifest) { m.Segments = nil }, "segments are not an array"},
+		"1000 segments":          {func(m *Manifest) { m.Segments = make([]Segment, 1000) }, "more than 999 segments"},
+		"negative segment":       {func(m *Manifest) { m.Segments[0].Size = -1 }, "segment of -1 bytes"},
+		"other object":           {func(m *Manifest) { m.Segments[0].Object = "../other/" + testID + ".sql.zst" }, "not \""},
+		"no object":              {func(m *Manifest) { m.Segments[0].Object = "" }, "not \""},
+		"number missing":         {func(m *Manifest) { m.Numbered = true }, "not \""},
+		"10^18 chunks":           {func(m *Manifest) { m.Segments[0].Size, m.ChunkSize = math.MaxInt64, 1 }, "chunks, at most 9000"},
+		"9001 chunks":            {func(m *Manifest) { m.Segments[0].Size = MaxChunks*ChunkSize + 1 }, "9001 chunks"},
+		"chunk missing":          {func(m *Manifest) { m.Segments[0].Chunks = m.Segments[0].Chunks[:2] }, "do not fit"},
+		"chunk added":            {func(m *Manifest) { m.Segments[0].Chunks = chunksOf(4) }, "do not fit"},
+		"chunks missing":         {func(m *Manifest) { m.Segments[0].Chunks = nil }, "do not fit"},
+		"other digest":           {func(m *Manifest) { m.Segments[0].Digest[31] ^= 1 }, "do not fit"},
+		"other chunk":            {func(m *Manifest) { m.Segments[0].Chunks[2][0] ^= 1 }, "do not fit"},
 		"chunks swapped": {func(m *Manifest) {
 			c := m.Segments[0].Chunks
 			c[0], c[1] = c[1], c[0]

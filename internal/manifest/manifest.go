@@ -31,6 +31,8 @@ const (
 	MaxText = 1024
 	// MaxLabels bounds the number of labels.
 	MaxLabels = 64
+	// MaxTexts bounds all of these texts together, as JSON, which may need six bytes for one.
+	MaxTexts = 192 << 10
 )
 
 // ErrDamaged: the object is not what was written.
@@ -70,7 +72,27 @@ type Manifest struct {
 	StoredSize   int64             `json:"stored_size"`
 	ChunkSize    int64             `json:"chunk_size"`
 	Numbered     bool              `json:"numbered,omitempty"` // the first segment has a number too
-	Segments     []Segment         `json:"segments"`
+	Segments     segments          `json:"segments"`
+}
+
+// segments are counted while they are parsed, so that hostile ones take no memory.
+type segments []Segment
+
+func (s *segments) UnmarshalJSON(data []byte) error {
+	d := json.NewDecoder(bytes.NewReader(data))
+	if t, err := d.Token(); err != nil || t != json.Delim('[') {
+		return errors.New("segments are not an array")
+	}
+	for *s = nil; d.More(); {
+		if len(*s) == layout.MaxSegments {
+			return fmt.Errorf("more than %d segments", layout.MaxSegments)
+		}
+		*s = append(*s, Segment{})
+		if err := d.Decode(&(*s)[len(*s)-1]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Stage is a compressor or an encryptor.
