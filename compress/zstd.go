@@ -82,6 +82,7 @@ func (c zstdCompressor) Compress(dst io.Writer) (io.WriteCloser, error) {
 	return newBlockWriter(dst, encoding{
 		size:    zstdBlock,
 		workers: n,
+		waiting: 1, // so that no worker idles until the oldest block is done; EncodeAll admits n
 		encode: func(b *block) error {
 			b.out = e.EncodeAll(b.in, b.out)
 			return nil
