@@ -29,7 +29,7 @@ func (p *pipeline) commit(plain manifest.Digest) (sent bool, err error) {
 	if !p.m.Encrypted() {
 		seal = nil
 	}
-	p.m.Ended = p.b.now().UTC()
+	p.m.Ended = manifest.Time(p.b.now())
 	data, err := p.m.Encode(plain, seal)
 	if err != nil {
 		return false, err

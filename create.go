@@ -18,7 +18,7 @@ type CreateOptions struct {
 	Ext          string            // of the plain stream, such as ".sql" or ".tar"; up to two of '.' with 1 to 10 of a-z, 0-9
 	Source       string            // what was backed up, for people; no secrets: it is stored in the clear; at most 1 KiB
 	OriginalName string            // what CleanName was given; at most 1 KiB
-	Labels       map[string]string // at most 64, keys and values of at most 1 KiB, 192 KiB in all as JSON; stored in the clear
+	Labels       map[string]string // at most 64, keys and values of at most 1 KiB, all texts of 32 KiB; stored in the clear
 	MinSize      int64             // a stream of fewer bytes is ErrTooSmall
 
 	copiedFrom string
@@ -56,7 +56,7 @@ func (b *Backup) CreateFunc(ctx context.Context, name string, opts *CreateOption
 	}
 	op := b.begin("create", name+"/"+id)
 	snap, err := b.create(ctx, op, &manifest.Manifest{
-		Format: manifest.Format, ID: id, Name: name, Ext: opts.Ext, Begun: begun.UTC(),
+		Format: manifest.Format, ID: id, Name: name, Ext: opts.Ext, Begun: manifest.Time(begun),
 		OriginalName: opts.OriginalName, CopiedFrom: opts.copiedFrom, Source: opts.Source, Labels: opts.Labels,
 	}, opts.MinSize, produce)
 	return snap, op.end(err)

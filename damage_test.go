@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -267,27 +266,5 @@ func TestCorruptingCompressor(t *testing.T) {
 	}
 	if err := b.Restore(t.Context(), s.Ref(), io.Discard); !errors.Is(err, ErrDamaged) {
 		t.Fatalf("Restore: %v", err)
-	}
-}
-
-func TestManifestStaysSmall(t *testing.T) {
-	m := manifest.Manifest{Format: manifest.Format, ID: "20261122t175500123z-7f3a9c2e", Name: strings.Repeat("n", 200), ChunkSize: manifest.ChunkSize,
-		Compression: manifest.Stage{Name: "none"}, Encryption: manifest.Stage{Name: "none", Header: make([]byte, crypto.MaxHeader)},
-		Labels: map[string]string{}}
-	for i := range manifest.MaxLabels {
-		m.Labels[fmt.Sprintf("%01000d", i)] = strings.Repeat("v", manifest.MaxText)
-	}
-	s := manifest.Segment{Object: m.ID, Size: MaxSegmentSize, Chunks: make([]manifest.Digest, manifest.MaxChunks)}
-	s.Digest = manifest.DigestOf(s.Chunks)
-	m.Segments, m.StoredSize = []manifest.Segment{s}, s.Size
-	object, err := m.Encode(manifest.Digest{}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var seal struct{ Seal []byte }
-	seal.Seal = make([]byte, crypto.MaxSeal)
-	line, _ := json.Marshal(seal)
-	if n := len(object) + len(line); n > manifest.MaxSize {
-		t.Fatalf("the largest manifest has %d bytes", n)
 	}
 }

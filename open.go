@@ -1,6 +1,7 @@
 package backup
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -155,12 +156,23 @@ func union(a, b []string) []string {
 	return slices.Compact(all)
 }
 
-// wraps reads what Rekey has added.
+// wraps reads what Rekey has added, those for our own keys first. What is too large to be one is passed over.
 func (b *Backup) wraps(ctx context.Context, m *manifest.Sealed) (wraps [][]byte, err error) {
 	objects, err := storage.ListAll(ctx, b.vol, layout.Wrap(m.Name, m.ID, ""))
 	if err != nil {
 		return nil, err
 	}
+	objects = slices.DeleteFunc(objects, func(o storage.Object) bool {
+		_, _, kind, ok := layout.Parse(o.Name)
+		return !ok || kind != layout.KindWrap || o.Size > crypto.MaxHeader
+	})
+	var own []string
+	for _, e := range b.encryptors {
+		own = append(own, e.KeyIDs()...)
+	}
+	slices.SortStableFunc(objects, func(x, y storage.Object) int {
+		return cmp.Compare(slices.Index(own, layout.WrapKeyID(y.Name)), slices.Index(own, layout.WrapKeyID(x.Name)))
+	})
 	for _, o := range objects[:min(len(objects), maxWraps)] {
 		data, err := storage.ReadObject(ctx, b.vol, o.Name, crypto.MaxHeader)
 		if err != nil {
@@ -198,6 +210,10 @@ func (b *Backup) stored(ctx context.Context, op *operation, m *manifest.Manifest
 func (o *opened) read(ctx context.Context, op *operation, use func(r io.Reader) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	compressor, err := o.b.compressorOf(o.m.Compression.Name)
+	if err != nil {
+		return err
+	}
 	stored := o.b.stored(ctx, op, o.m.Manifest)
 	defer stored.Close()
 	decrypted, err := o.key.Decrypt(ctx, stored)
@@ -205,10 +221,6 @@ func (o *opened) read(ctx context.Context, op *operation, use func(r io.Reader) 
 		return err
 	}
 	defer decrypted.Close()
-	compressor, err := o.b.compressorOf(o.m.Compression.Name)
-	if err != nil {
-		return err
-	}
 	decompressed, err := compressor.Decompress(decrypted)
 	if err != nil {
 		return err

@@ -338,6 +338,22 @@ func TestRekey(t *testing.T) {
 	}
 }
 
+// Whoever can write to the volume can put junk beside the wraps, but not keep the good one from being found.
+func TestRekeyAmongJunk(t *testing.T) {
+	vol := storage.Memory()
+	data := dump(3000)
+	s := create(t, newBackup(t, vol, &Options{Encryptor: aes(otherKey)}), "shop", data)
+	if _, err := newBackup(t, vol, &Options{Encryptor: aes(testKey, otherKey)}).Rekey(t.Context(), s.Ref()); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 100 {
+		put(t, vol, fmt.Sprintf("%s.wrap-0%02d", s.Ref(), i), []byte("junk"))
+	}
+	put(t, vol, s.Ref()+".wrap-0", make([]byte, 1<<20))
+	put(t, vol, s.Ref()+".wrap-_x", nil)
+	wantRestored(t, newBackup(t, vol, &Options{Encryptor: aes(testKey)}), s.Ref(), data)
+}
+
 func TestReadWith(t *testing.T) {
 	vol := storage.Memory()
 	data := dump(3000)

@@ -77,7 +77,7 @@ func snapshotOf(m *manifest.Manifest, seal Seal, plain manifest.Digest) *Snapsho
 	at, _ := layout.IDTime(m.ID)
 	d := &Details{
 		Ext: m.Ext, OriginalName: m.OriginalName, CopiedFrom: m.CopiedFrom, Source: m.Source, Labels: m.Labels,
-		Begun: m.Begun, Ended: m.Ended, PlainSize: m.PlainSize, Seal: seal,
+		Begun: time.Time(m.Begun).UTC(), Ended: time.Time(m.Ended).UTC(), PlainSize: m.PlainSize, Seal: seal,
 		Compression: stageOf(m.Compression), Encryption: stageOf(m.Encryption),
 	}
 	if seal != SealUnknown {

@@ -116,7 +116,7 @@ def texts(number=MIB, limit=MIB):
 
 def time_in_utc(value):
     try:
-        return matches(r"[0-9-]{10}T[0-9:]{8}(\.[0-9]+)?Z", value) and bool(datetime.fromisoformat(value[:19]))
+        return matches(r"[0-9-]{10}T[0-9:]{8}(\.[0-9]{0,8}[1-9])?Z", value) and bool(datetime.fromisoformat(value[:19]))
     except (TypeError, ValueError):
         return False
 
@@ -153,6 +153,18 @@ def unique_fields(pairs):
     return dict(pairs)
 
 
+def check_closed(value, free=False, depth=0):
+    """What JSON leaves open."""
+    require(value is not None and depth <= 16, "line 1 of the manifest has a null, or is nested too deep")
+    if type(value) is dict:
+        require(free or all(matches(r"[a-z0-9_]+", name) for name in value), "line 1 of the manifest has a name that no field has")
+        for name, inner in value.items():
+            check_closed(inner, name in ("labels", "params"), depth + 1)
+    elif type(value) is list:
+        for inner in value:
+            check_closed(inner, False, depth + 1)
+
+
 def parse_json(data, what, hook=None):
     def no_number(constant):
         raise ValueError(constant)
@@ -164,7 +176,11 @@ def parse_json(data, what, hook=None):
 
 def check_line1(line1, name, snapshot_id):
     manifest = parse_json(line1, "line 1 of the manifest", unique_fields)
+    check_closed(manifest)
     check_fields(manifest, LINE1, "the manifest")
+    labels = manifest.get("labels", {})
+    all_texts = [manifest.get("original_name", ""), manifest.get("source", ""), *labels, *labels.values()]
+    require(sum(len(t.encode("utf-8", "surrogatepass")) for t in all_texts) <= 32768, "labels and other texts have too many bytes")
     require((manifest["name"], manifest["id"]) == (name, snapshot_id), "the manifest is of another snapshot")
     check_fields(manifest["compression"], STAGE, "compression")
     check_fields(manifest["encryption"], STAGE, "encryption")
@@ -186,7 +202,9 @@ def check_segments(manifest):
         suffix = f".{number:03}" if number > 1 or manifest.get("numbered") else ""
         require(segment["object"] == stem + suffix, f"segment {number} has the wrong object")
         require(segment["size"] <= 9000 * manifest["chunk_size"], f"segment {number} is too large")
-        require(number == len(segments) or segment["size"] == segments[0]["size"], "segments are not of one size")
+        last, first_size = number == len(segments), segments[0]["size"]
+        fits = segment["size"] <= first_size if last else segment["size"] == first_size
+        require(fits and (segment["size"] or number == 1), "segments are not of one size")
         require(len(segments) == 1 or not segment.get("chunks"), "one of several segments has chunks in the manifest")
     require(sum(s["size"] for s in segments) == manifest["stored_size"], "stored_size is not the sum of the segments'")
     if len(segments) == 1:
@@ -283,7 +301,8 @@ class AES256:
 
     def unwrap_rekeyed(self, keys):
         wraps = [f for f in os.listdir(keys.directory) if matches(re.escape(keys.id) + r"\.wrap-" + KEY_ID, f)]
-        for wrap in sorted(wraps)[:64]:
+        own = [hkdf(key, None, b"key id")[:8].hex() for key in keys.aes]
+        for wrap in sorted(wraps, key=lambda w: (w.partition(".wrap-")[2] not in own, w))[:64]:
             try:
                 envelope = parse_envelope(read_object(keys.directory, wrap, 8192))
                 if (envelope.name, envelope.id) == (keys.name, keys.id) and (data_key := self.unwrap(keys.aes, envelope)):

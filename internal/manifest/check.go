@@ -1,12 +1,12 @@
 package manifest
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
 	"path"
 	"regexp"
+	"time"
 	"unicode/utf8"
 
 	"github.com/databasement/backup/crypto"
@@ -22,6 +22,12 @@ func (m *Manifest) check() error {
 	}
 	if _, ok := layout.IDTime(m.ID); !ok {
 		return fmt.Errorf("id %q", m.ID)
+	}
+	if time.Time(m.Begun).IsZero() || time.Time(m.Ended).IsZero() {
+		return errors.New("begun or ended is missing")
+	}
+	if len(m.Compression.Header) > 0 || !m.Encrypted() && len(m.Encryption.Header) > 0 {
+		return errors.New("an encryption header without an encryption")
 	}
 	return errors.Join(
 		layout.CheckName(m.Name),
@@ -42,7 +48,9 @@ func CheckTexts(originalName, source string, labels map[string]string) error {
 	for k, v := range labels {
 		texts = append(texts, k, v)
 	}
+	total := 0
 	for _, s := range texts {
+		total += len(s)
 		if len(s) > MaxText {
 			return fmt.Errorf("text of %d bytes, at most %d are allowed", len(s), MaxText)
 		}
@@ -50,8 +58,8 @@ func CheckTexts(originalName, source string, labels map[string]string) error {
 			return fmt.Errorf("text %q is not UTF-8", s)
 		}
 	}
-	if encoded, err := json.Marshal(texts); err != nil || len(encoded) > MaxTexts {
-		return fmt.Errorf("labels and other texts have %d bytes as JSON, at most %d are allowed", len(encoded), MaxTexts)
+	if total > MaxTexts {
+		return fmt.Errorf("labels and other texts have %d bytes, at most %d are allowed", total, MaxTexts)
 	}
 	return nil
 }
@@ -85,6 +93,9 @@ func (m *Manifest) checkSizes() error {
 			return fmt.Errorf("segment of %d bytes", s.Size)
 		}
 		total += s.Size
+		if err := m.checkSize(i); err != nil {
+			return err
+		}
 		if want := path.Base(m.Object(i + 1)); s.Object != want {
 			return fmt.Errorf("segment is in %q, not %q", s.Object, want)
 		}
@@ -102,6 +113,15 @@ func (m *Manifest) checkSizes() error {
 	}
 	if total != m.StoredSize {
 		return fmt.Errorf("stored size %d, segments have %d", m.StoredSize, total)
+	}
+	return nil
+}
+
+// checkSize holds segment i, from 0, to how a stream is cut: all are full, but for the last, which is not empty.
+func (m *Manifest) checkSize(i int) error {
+	size, first, last := m.Segments[i].Size, m.Segments[0].Size, i == len(m.Segments)-1
+	if !last && size != first || last && size > first || i > 0 && size == 0 {
+		return fmt.Errorf("segment %d has %d bytes, the first has %d", i+1, size, first)
 	}
 	return nil
 }

@@ -6,7 +6,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 )
 
 // TestRules breaks one rule at a time.
@@ -35,12 +34,22 @@ func TestRules(t *testing.T) {
 		"long label":     {func(m *Manifest) { m.Labels = map[string]string{"k": strings.Repeat("v", MaxText+1)} }, "1025 bytes"},
 		"long label key": {func(m *Manifest) { m.Labels = map[string]string{strings.Repeat("k", MaxText+1): ""} }, "1025 bytes"},
 		"many labels":    {func(m *Manifest) { m.Labels = labels }, "65 labels"},
-		"texts that JSON escapes": {func(m *Manifest) {
+		"too much text": {func(m *Manifest) {
 			m.Labels = map[string]string{}
 			for i := range MaxLabels {
 				m.Labels[strconv.Itoa(i)] = strings.Repeat("<", MaxText)
 			}
-		}, "as JSON"},
+		}, "labels and other texts have"},
+		"not begun":             {func(m *Manifest) { m.Begun = Time{} }, "begun or ended"},
+		"not ended":             {func(m *Manifest) { m.Ended = Time{} }, "begun or ended"},
+		"header of compression": {func(m *Manifest) { m.Compression.Header = []byte("x") }, "without an encryption"},
+		"header of none":        {func(m *Manifest) { m.Encryption.Header = []byte("x") }, "without an encryption"},
+		"last segment larger":   {func(m *Manifest) { *m = *several(); m.Segments[1].Size = 17<<20 + 1 }, "segment 2 has"},
+		"last segment empty":    {func(m *Manifest) { *m = *several(); m.Segments[1].Size = 0 }, "segment 2 has 0"},
+		"segments of two sizes": {func(m *Manifest) {
+			*m = *several()
+			m.Segments = append(m.Segments, m.Segments[1])
+		}, "segment 2 has"},
 		"data named as manifest": {func(m *Manifest) { m.Ext, m.Compression.Ext, m.Encryption.Ext = ".manifest", "", ".json" }, "the data would be in"},
 		"no compression":         {func(m *Manifest) { m.Compression.Name = "" }, "compression"},
 		"capital stage":          {func(m *Manifest) { m.Encryption.Name = "AES" }, "encryption"},
@@ -48,12 +57,13 @@ func TestRules(t *testing.T) {
 		"path in stage":          {func(m *Manifest) { m.Compression.Ext = "/x" }, "extension"},
 		"two stage exts":         {func(m *Manifest) { m.Compression.Ext = ".a.b" }, "extension"},
 		"numbered stage":         {func(m *Manifest) { m.Encryption.Ext = ".002" }, "extension"},
-		"long header":            {func(m *Manifest) { m.Encryption.Header = make([]byte, 8<<10+1) }, "header of 8193 bytes"},
+		"long header":            {func(m *Manifest) { m.Encryption.Name, m.Encryption.Header = "aes256", make([]byte, 8<<10+1) }, "header of 8193 bytes"},
 		"negative plain":         {func(m *Manifest) { m.PlainSize = -1 }, "plain size -1"},
 		"no chunk size":          {func(m *Manifest) { m.ChunkSize = 0 }, "chunk size 0"},
 		"negative chunk":         {func(m *Manifest) { m.ChunkSize = -ChunkSize }, "chunk size -"},
 		"large chunk":            {func(m *Manifest) { m.ChunkSize++ }, "chunk size 8388609"},
-		"no segments":            {func(m *Manifest) { m.Segments = nil }, "segments are not an array"},
+		"no segments":            {func(m *Manifest) { m.Segments = nil }, "null"},
+		"no segments at all":     {func(m *Manifest) { m.Segments = segments{} }, "0 segments"},
 		"1000 segments":          {func(m *Manifest) { m.Segments = make([]Segment, 1000) }, "more than 999 segments"},
 		"negative segment":       {func(m *Manifest) { m.Segments[0].Size = -1 }, "segment of -1 bytes"},
 		"other object":           {func(m *Manifest) { m.Segments[0].Object = "../other/" + testID + ".sql.zst" }, "not \""},
@@ -105,7 +115,6 @@ func TestAllowed(t *testing.T) {
 		"no texts":       func(m *Manifest) { m.OriginalName, m.Source, m.CopiedFrom, m.Labels = "", "", "", nil },
 		"unknown stages": func(m *Manifest) { m.Compression.Name, m.Encryption.Name = "brotli", "kms-7" },
 		"odd chunk":      func(m *Manifest) { m.ChunkSize = 6 << 20 },
-		"no times":       func(m *Manifest) { m.Begun, m.Ended = time.Time{}, time.Time{} },
 	} {
 		m := single()
 		change(m)

@@ -27,32 +27,46 @@ func TestParseHostile(t *testing.T) {
 		data []byte
 		want error
 	}{
-		"nothing":           {nil, ErrDamaged},
-		"a newline":         {[]byte("\n"), ErrDamaged},
-		"not JSON":          {[]byte("PK\x03\x04\n{}\n"), ErrDamaged},
-		"an array":          {[]byte("[]\n{}\n"), ErrDamaged},
-		"null":              {[]byte("null\n{}\n"), ErrDamaged},
-		"an empty object":   {[]byte("{}\n{}\n"), ErrDamaged},
-		"line 2 missing":    {body, ErrDamaged},
-		"line 2 open":       {good[:len(good)-1], ErrDamaged},
-		"line 3":            {append(bytes.Clone(good), "{}\n"...), ErrDamaged},
-		"an empty line 3":   {append(bytes.Clone(good), '\n'), ErrDamaged},
-		"two values":        {edit(t, good, "\n", "{}\n"), ErrDamaged},
-		"cut":               {good[:len(good)/2], ErrDamaged},
-		"too large":         {append(bytes.Clone(good), make([]byte, MaxSize)...), ErrDamaged},
-		"large, one line":   {bytes.Repeat([]byte("["), MaxSize), ErrDamaged},
-		"deep":              {[]byte(`{"format":1,"x":` + strings.Repeat("[", 500_000) + "\n"), ErrDamaged},
-		"newer":             {edit(t, good, `"format":1`, `"format":2`), ErrNewer},
-		"newer, other line": {[]byte(`{"format":99,"segments":"elsewhere"}`), ErrNewer},
-		"format is text":    {edit(t, good, `"format":1`, `"format":"1"`), ErrDamaged},
-		"format is huge":    {edit(t, good, `"format":1`, `"format":1e99`), ErrDamaged},
-		"size is a float":   {edit(t, good, `"plain_size":41943040`, `"plain_size":0.5`), ErrDamaged},
-		"size overflows":    {edit(t, good, `"plain_size":41943040`, `"plain_size":9223372036854775808`), ErrDamaged},
-		"short digest":      {edit(t, good, `"digest":"`, `"digest":"00`), ErrDamaged},
-		"digest not hex":    {edit(t, good, `"digest":"`+good64(good), `"digest":"`+strings.Repeat("g", 64)), ErrDamaged},
-		"header not base64": {edit(t, good, `"encryption":{`, `"encryption":{"header":"*",`), ErrDamaged},
-		"format twice":      {edit(t, good, `"format":1`, `"format":1,"Format":2`), ErrNewer},
-		"name twice":        {edit(t, good, `"name":"shop/eu"`, `"name":"shop/eu","NAME":"../x"`), ErrDamaged},
+		"nothing":            {nil, ErrDamaged},
+		"a newline":          {[]byte("\n"), ErrDamaged},
+		"not JSON":           {[]byte("PK\x03\x04\n{}\n"), ErrDamaged},
+		"an array":           {[]byte("[]\n{}\n"), ErrDamaged},
+		"null":               {[]byte("null\n{}\n"), ErrDamaged},
+		"an empty object":    {[]byte("{}\n{}\n"), ErrDamaged},
+		"line 2 missing":     {body, ErrDamaged},
+		"line 2 open":        {good[:len(good)-1], ErrDamaged},
+		"line 3":             {append(bytes.Clone(good), "{}\n"...), ErrDamaged},
+		"an empty line 3":    {append(bytes.Clone(good), '\n'), ErrDamaged},
+		"two values":         {edit(t, good, "\n", "{}\n"), ErrDamaged},
+		"cut":                {good[:len(good)/2], ErrDamaged},
+		"too large":          {append(bytes.Clone(good), make([]byte, MaxSize)...), ErrDamaged},
+		"large, one line":    {bytes.Repeat([]byte("["), MaxSize), ErrDamaged},
+		"deep":               {[]byte(`{"format":1,"x":` + strings.Repeat("[", 500_000) + "\n"), ErrDamaged},
+		"newer":              {edit(t, good, `"format":1`, `"format":2`), ErrNewer},
+		"newer, other line":  {[]byte(`{"format":99,"segments":"elsewhere"}`), ErrNewer},
+		"format is text":     {edit(t, good, `"format":1`, `"format":"1"`), ErrDamaged},
+		"format is huge":     {edit(t, good, `"format":1`, `"format":1e99`), ErrDamaged},
+		"size is a float":    {edit(t, good, `"plain_size":41943040`, `"plain_size":0.5`), ErrDamaged},
+		"size overflows":     {edit(t, good, `"plain_size":41943040`, `"plain_size":9223372036854775808`), ErrDamaged},
+		"short digest":       {edit(t, good, `"digest":"`, `"digest":"00`), ErrDamaged},
+		"digest not hex":     {edit(t, good, `"digest":"`+good64(good), `"digest":"`+strings.Repeat("g", 64)), ErrDamaged},
+		"header not base64":  {edit(t, good, `"encryption":{`, `"encryption":{"header":"*",`), ErrDamaged},
+		"format twice":       {edit(t, good, `"format":1`, `"format":1,"Format":2`), ErrDamaged},
+		"newer twice":        {edit(t, good, `"format":1`, `"format":1,"format":2`), ErrNewer},
+		"capitals":           {edit(t, good, `"source"`, `"Source"`), ErrDamaged},
+		"unknown capitals":   {edit(t, good, `"format":1`, `"format":1,"Unknown":1`), ErrDamaged},
+		"a folding letter":   {edit(t, good, `"format":1`, `"format":1,"\u017fource":"x"`), ErrDamaged},
+		"label twice":        {edit(t, good, `"labels":{`, `"labels":{"a":"1","a":"2",`), ErrDamaged},
+		"twice in unknown":   {edit(t, good, `"format":1`, `"format":1,"x":[{"a":1,"a":1}]`), ErrDamaged},
+		"null text":          {edit(t, good, `"source":"`, `"source":null,"x":"`), ErrDamaged},
+		"null in unknown":    {edit(t, good, `"format":1`, `"format":1,"x":[null]`), ErrDamaged},
+		"nested":             {edit(t, good, `"format":1`, `"format":1,"x":`+strings.Repeat("[", 17)+strings.Repeat("]", 17)), ErrDamaged},
+		"not UTF-8":          {edit(t, good, `"source":"`, `"source":"`+"\xff"), ErrDamaged},
+		"digest in capitals": {edit(t, good, good64(good), strings.ToUpper(good64(good))), ErrDamaged},
+		"time with offset":   {edit(t, good, `"ended":"2026-11-22T18:00:00Z"`, `"ended":"2026-11-22T18:00:00+00:00"`), ErrDamaged},
+		"time with comma":    {edit(t, good, `55:00.123Z`, `55:00,123Z`), ErrDamaged},
+		"time with zeros":    {edit(t, good, `55:00.123Z`, `55:00.1230Z`), ErrDamaged},
+		"name twice":         {edit(t, good, `"name":"shop/eu"`, `"name":"shop/eu","NAME":"../x"`), ErrDamaged},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if m, err := Parse(test.data); !errors.Is(err, test.want) || m != nil {
@@ -240,5 +254,15 @@ func TestMemory(t *testing.T) {
 	})
 	if n > maxAlloc/4 {
 		t.Errorf("%d bytes were allocated for a sums object", n)
+	}
+}
+
+// What a later version may add within format 1.
+func TestUnknownFieldsAreIgnored(t *testing.T) {
+	good := object(t, single())
+	for _, field := range []string{`"x":1`, `"x_2":{"y":[true,"z",-1.5e3]}`, `"x":""`} {
+		if m, err := Parse(edit(t, good, `"format":1`, `"format":1,`+field)); err != nil || m.Source == "" {
+			t.Errorf("%s: %v", field, err)
+		}
 	}
 }

@@ -31,8 +31,8 @@ const (
 	MaxText = 1024
 	// MaxLabels bounds the number of labels.
 	MaxLabels = 64
-	// MaxTexts bounds all of these texts together, as JSON, which may need six bytes for one.
-	MaxTexts = 192 << 10
+	// MaxTexts bounds all of these texts together, in bytes. JSON may need six for one.
+	MaxTexts = 32 << 10
 )
 
 // ErrDamaged: the object is not what was written.
@@ -50,8 +50,30 @@ func (d *Digest) UnmarshalText(b []byte) error {
 	if len(b) != hex.EncodedLen(len(d)) {
 		return fmt.Errorf("digest of %d characters, want %d", len(b), hex.EncodedLen(len(d)))
 	}
+	if bytes.ContainsAny(b, "ABCDEF") {
+		return errors.New("digest in capital letters")
+	}
 	_, err := hex.Decode(d[:], b)
 	return err
+}
+
+// Time is RFC 3339 in UTC, in the one spelling that Go writes.
+type Time time.Time
+
+func (t Time) MarshalText() ([]byte, error) {
+	return time.Time(t).UTC().AppendFormat(nil, time.RFC3339Nano), nil
+}
+
+func (t *Time) UnmarshalText(b []byte) error {
+	parsed, err := time.Parse(time.RFC3339Nano, string(b))
+	if err != nil {
+		return err
+	}
+	*t = Time(parsed)
+	if again, _ := t.MarshalText(); !bytes.Equal(again, b) {
+		return fmt.Errorf("time %q is not RFC 3339 in UTC, without zeros at its end", b)
+	}
+	return nil
 }
 
 // Manifest is line 1.
@@ -64,8 +86,8 @@ type Manifest struct {
 	Ext          string            `json:"ext,omitempty"`
 	Source       string            `json:"source,omitempty"`
 	Labels       map[string]string `json:"labels,omitempty"`
-	Begun        time.Time         `json:"begun"`
-	Ended        time.Time         `json:"ended"`
+	Begun        Time              `json:"begun"`
+	Ended        Time              `json:"ended"`
 	Compression  Stage             `json:"compression"`
 	Encryption   Stage             `json:"encryption"`
 	PlainSize    int64             `json:"plain_size"`
@@ -182,15 +204,14 @@ func Parse(object []byte) (*Sealed, error) {
 	}
 	body, line, ok := bytes.Cut(object, []byte("\n"))
 	line, terminated := bytes.CutSuffix(line, []byte("\n"))
-	var version struct{ Format int }
-	if err := json.Unmarshal(body, &version); err != nil {
-		return nil, fmt.Errorf("%w: line 1 is not a manifest: %w", ErrDamaged, err)
-	}
-	if version.Format > Format {
-		return nil, fmt.Errorf("format %d, this version reads up to %d: %w", version.Format, Format, ErrNewer)
+	if err := checkFormat(body); err != nil {
+		return nil, err
 	}
 	if !ok || !terminated || bytes.IndexByte(line, '\n') >= 0 {
 		return nil, fmt.Errorf("%w: not two lines", ErrDamaged)
+	}
+	if err := checkSpelling(body); err != nil {
+		return nil, fmt.Errorf("%w: line 1: %w", ErrDamaged, err)
 	}
 	m := new(Manifest)
 	if err := json.Unmarshal(body, m); err != nil {

@@ -31,7 +31,7 @@ func single() *Manifest {
 	return &Manifest{
 		Format: Format, ID: testID, Name: "shop/eu", OriginalName: "Shop (EU)", CopiedFrom: "shop/" + testID, Ext: ".sql",
 		Source: "postgres shop at db1", Labels: map[string]string{"host": "db1", "ümlaut": "<&>\u2028"},
-		Begun: time.Date(2026, 11, 22, 17, 55, 0, 123e6, time.UTC), Ended: time.Date(2026, 11, 22, 18, 0, 0, 0, time.UTC),
+		Begun: Time(time.Date(2026, 11, 22, 17, 55, 0, 123e6, time.UTC)), Ended: Time(time.Date(2026, 11, 22, 18, 0, 0, 0, time.UTC)),
 		Compression: Stage{Name: "zstd", Ext: ".zst", Params: map[string]string{"level": "3"}},
 		Encryption:  Stage{Name: "none"},
 		PlainSize:   40 << 20, StoredSize: 17 << 20, ChunkSize: ChunkSize,
@@ -123,8 +123,8 @@ func TestRoundTrip(t *testing.T) {
 // The largest manifests that a backup can come to must fit.
 func TestLargest(t *testing.T) {
 	labels := map[string]string{}
-	for i := range MaxLabels {
-		labels[strings.Repeat("k", MaxText-1)+string(rune('0'+i))] = strings.Repeat("v", MaxText)
+	for i := range MaxTexts/MaxText - 3 { // two more texts, and the keys
+		labels[string(rune('0'+i))] = strings.Repeat("<", MaxText) // six bytes each as JSON
 	}
 	one := single()
 	one.Name, one.Labels = strings.Repeat("n", 200), labels
