@@ -65,8 +65,8 @@ type Options struct {
 	Logger *slog.Logger
 }
 
-// Backup makes and reads snapshots in one volume. It is immutable and safe for concurrent use, by several
-// processes on one volume too.
+// Backup makes and reads snapshots in one volume. It is safe for concurrent use, and so is one volume
+// by several processes.
 type Backup struct {
 	vol        storage.Volume
 	opts       Options
@@ -76,6 +76,9 @@ type Backup struct {
 
 	canaryMu sync.Mutex
 	canaryOK bool
+
+	mu     sync.Mutex
+	lastID time.Time
 }
 
 // New makes a Backup. It does no I/O.

@@ -50,7 +50,7 @@ func (b *Backup) CreateFunc(ctx context.Context, name string, opts *CreateOption
 		return nil, wrap("create", name, err)
 	}
 	begun := b.now()
-	id := layout.NewID(begun)
+	id := layout.NewID(b.idTime(begun))
 	if !opts.at.IsZero() {
 		id = layout.NewID(opts.at)
 	}
@@ -60,6 +60,18 @@ func (b *Backup) CreateFunc(ctx context.Context, name string, opts *CreateOption
 		OriginalName: opts.OriginalName, CopiedFrom: opts.copiedFrom, Source: opts.Source, Labels: opts.Labels,
 	}, opts.MinSize, produce)
 	return snap, op.end(err)
+}
+
+// idTime is now, or just after the last one of this Backup, so that ids made in one millisecond keep their order too.
+func (b *Backup) idTime(now time.Time) time.Time {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	now = now.Truncate(time.Millisecond)
+	if ahead := b.lastID.Sub(now); ahead >= 0 && ahead < time.Second { // more is a clock that was set back
+		now = b.lastID.Add(time.Millisecond)
+	}
+	b.lastID = now
+	return now
 }
 
 func (b *Backup) create(ctx context.Context, op *operation, m *manifest.Manifest, minSize int64, produce func(context.Context, io.Writer) error) (*Snapshot, error) {
