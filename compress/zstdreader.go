@@ -64,7 +64,13 @@ func (r *zstdReader) next(b *block) error {
 	// An honest encoder adds no more than this to what it cannot compress.
 	room := int(h.FrameContentSize) + int(h.FrameContentSize)>>7 + 1<<10
 	for {
-		b.in = slices.Grow(b.in, 32<<10)
+		if len(b.in) == cap(b.in) { // in two steps at most, as what smaller ones leave is garbage
+			size := room / 4
+			if cap(b.in) >= size {
+				size = room + 1
+			}
+			b.in = slices.Grow(b.in, max(size, 32<<10)-len(b.in))
+		}
 		n, err := r.frame.Read(b.in[len(b.in):cap(b.in)])
 		b.in = b.in[:len(b.in)+n]
 		switch {
