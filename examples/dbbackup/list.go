@@ -77,11 +77,7 @@ func listCommand(ctx context.Context, a *app, _ []string) error {
 }
 
 func showCommand(ctx context.Context, a *app, words []string) error {
-	ref, err := refOf(words[0])
-	if err != nil {
-		return err
-	}
-	b, err := a.open(a.settings.volume, reading)
+	b, ref, err := a.openFor(words[0], reading)
 	if err != nil {
 		return err
 	}

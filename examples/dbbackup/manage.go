@@ -43,11 +43,7 @@ func copyCommand(ctx context.Context, a *app, words []string) error {
 }
 
 func deleteCommand(ctx context.Context, a *app, words []string) error {
-	ref, err := refOf(words[0])
-	if err != nil {
-		return err
-	}
-	b, err := a.open(a.settings.volume, reading)
+	b, ref, err := a.openFor(words[0], reading)
 	if err != nil {
 		return err
 	}
@@ -80,11 +76,7 @@ It adds a small object; the snapshot's own objects stay as they are, and the old
 that has leaked, copy the snapshot and delete the original instead. Prints the new key's id.`
 
 func rekeyCommand(ctx context.Context, a *app, words []string) error {
-	ref, err := refOf(words[0])
-	if err != nil {
-		return err
-	}
-	b, err := a.open(a.settings.volume, rekeying)
+	b, ref, err := a.openFor(words[0], rekeying)
 	if err != nil {
 		return err
 	}

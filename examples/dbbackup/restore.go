@@ -87,11 +87,7 @@ All of it is decrypted and decompressed. With --stored only what is stored is co
 key and finds damage, but not tampering.`
 
 func verifyCommand(ctx context.Context, a *app, words []string) error {
-	ref, err := refOf(words[0])
-	if err != nil {
-		return err
-	}
-	b, err := a.open(a.settings.volume, reading)
+	b, ref, err := a.openFor(words[0], reading)
 	if err != nil {
 		return err
 	}

@@ -26,6 +26,16 @@ const (
 	rekeying               // the volume must be there; how to encrypt must be said
 )
 
+// openFor makes a Backup on the volume of the settings, for a command on the snapshot that word names.
+func (a *app) openFor(word string, as access) (*backup.Backup, string, error) {
+	ref, err := refOf(word)
+	if err != nil {
+		return nil, "", err
+	}
+	b, err := a.open(a.settings.volume, as)
+	return b, ref, err
+}
+
 // open makes a Backup on the volume of that URL.
 func (a *app) open(volume string, as access) (*backup.Backup, error) {
 	compressor, err := a.compressor()
