@@ -32,7 +32,7 @@ type CreateOptions struct {
 // For a producer whose success is known only after its last byte, such as a dump program, use CreateFunc.
 func (b *Backup) Create(ctx context.Context, name string, r io.Reader, opts *CreateOptions) (*Snapshot, error) {
 	return b.CreateFunc(ctx, name, opts, func(ctx context.Context, w io.Writer) error {
-		return copyFrom(ctx, w, r)
+		return copyFrom(ctx, w.(*sink), r)
 	})
 }
 
@@ -107,13 +107,13 @@ func (b *Backup) create(ctx context.Context, op *operation, m *manifest.Manifest
 }
 
 // copyFrom copies r to w until io.EOF.
-func copyFrom(ctx context.Context, w io.Writer, r io.Reader) error {
+func copyFrom(ctx context.Context, w *sink, r io.Reader) error {
 	if d, ok := r.(interface{ SetReadDeadline(time.Time) error }); ok {
 		stop := context.AfterFunc(ctx, func() { _ = d.SetReadDeadline(time.Unix(1, 0)) })
 		defer stop()
 	}
 	src := &source{ctx: ctx, r: r}
-	_, err := io.Copy(w, src)
+	err := w.take(src)
 	if src.err != nil {
 		return firstCause(ctx, fmt.Errorf("reading the source: %w", src.err))
 	}
@@ -160,14 +160,21 @@ func (s *sink) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// ReadFrom spares io.Copy a buffer.
+// ReadFrom gives io.Copy a larger buffer. It does not hold the lock while it waits for r: a goroutine that a
+// producer left behind, in a Read that does not end, must not keep Create.
 func (s *sink) ReadFrom(r io.Reader) (int64, error) {
+	return io.CopyBuffer(struct{ io.Writer }{s}, struct{ io.Reader }{r}, make([]byte, 256<<10))
+}
+
+// take reads r to its end, without a copy between. An error of r is the caller's to judge.
+func (s *sink) take(r io.Reader) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.check() != nil {
-		return 0, s.err
+		return s.err
 	}
-	return s.w.ReadFrom(r) // an error of r is the producer's to judge; one of w is sticky there
+	_, err := s.w.ReadFrom(r)
+	return err
 }
 
 func (s *sink) check() error {

@@ -160,6 +160,31 @@ func TestProducerPanics(t *testing.T) {
 	})
 }
 
+// A producer that returns while a goroutine of its own still waits for input, as exec does for a grandchild's pipe.
+func TestProducerLeavesACopyBehind(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := newSite(t, plain(0))
+		r, w := io.Pipe()
+		copied := make(chan error)
+		_, err := x.b.CreateFunc(t.Context(), "shop", nil, func(_ context.Context, dst io.Writer) error {
+			go func() {
+				_, err := io.Copy(dst, r)
+				copied <- err
+			}()
+			synctest.Wait()
+			return errSource
+		})
+		if !errors.Is(err, errSource) || x.wantPromises(nil) != 0 {
+			t.Fatal(err)
+		}
+		go func() { _, _ = w.Write([]byte("late")) }()
+		if err := <-copied; err == nil {
+			t.Fatal("what was written after the end was taken")
+		}
+		_ = r.Close()
+	})
+}
+
 // A producer that overlooks the error of a Write, and goes on (pingcap/tidb#71162).
 func TestProducerIgnoresErrors(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
