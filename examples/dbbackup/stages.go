@@ -6,8 +6,12 @@ import (
 	"github.com/databasement/backup/compress"
 )
 
-// compressor makes what --compression and --level ask for.
-func (a *app) compressor() (compress.Compressor, error) {
+// compressor makes what --compression and --level ask for. Only a command that writes needs it: a bad setting
+// must not stand between anybody and a restore.
+func (a *app) compressor(as access) (compress.Compressor, error) {
+	if as != writing {
+		return nil, nil
+	}
 	name := a.settings.compression
 	if name == "" {
 		name = compress.All()[0].Name()

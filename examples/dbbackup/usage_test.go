@@ -141,3 +141,22 @@ func TestFileURL(t *testing.T) {
 		}
 	}
 }
+
+// A bad setting for new snapshots stands in nobody's way who reads.
+func TestBadCompressionDoesNotBlockReading(t *testing.T) {
+	s := newShell(t)
+	ref := last(s.ok("data", "backup", "--name=shop"))
+	for _, env := range []map[string]string{{"BACKUP_COMPRESSION": "foo"}, {"BACKUP_COMPRESSION_LEVEL": "99"}, {"BACKUP_COMPRESSION_LEVEL": "fast"}} {
+		for k, v := range env {
+			s.env[k] = v
+		}
+		for _, args := range [][]string{{"names"}, {"list"}, {"show", ref}, {"verify", ref}, {"restore", ref}, {"rekey", ref}, {"sweep"}} {
+			if got := s.run("", args...); strings.Contains(got.err, "compress") || got.status == exitUsage {
+				t.Errorf("%v: dbbackup %q: %+v", env, args, got)
+			}
+		}
+		for _, args := range [][]string{{"backup", "--name=shop"}, {"copy", ref, "--to", s.env["BACKUP_VOLUME"]}, {"check"}} {
+			s.fails(exitUsage, args)
+		}
+	}
+}

@@ -38,7 +38,7 @@ func (a *app) openFor(word string, as access) (*backup.Backup, string, error) {
 
 // open makes a Backup on the volume of that URL.
 func (a *app) open(volume string, as access) (*backup.Backup, error) {
-	compressor, err := a.compressor()
+	compressor, err := a.compressor(as)
 	if err != nil {
 		return nil, err
 	}
