@@ -17,7 +17,7 @@ not at all.
 
 Beware of pipes: "pg_dump shop | dbbackup backup --name shop" commits what a failing pg_dump has
 written until then, because a pipe ends the same way whatever its writer's exit status. pipefail
-only reports it. --min-size finds a dump that is far too short.`
+only reports it. --min-size finds a dump that is far too short; an empty one is refused without it.`
 
 func backupCommand(ctx context.Context, a *app, words []string) error {
 	if a.settings.name == "" {
@@ -48,7 +48,7 @@ func backupCommand(ctx context.Context, a *app, words []string) error {
 		return err
 	}
 	if snap.Details.PlainSize == 0 {
-		a.report.warn(fmt.Errorf("%s is empty: the input had no bytes (--min-size 1 refuses that)", snap.Ref()))
+		a.report.warn(fmt.Errorf("%s is empty: the input had no bytes, which --min-size 0 allows", snap.Ref()))
 	}
 	a.leaveRestoreText(ctx, b.Volume())
 	return a.println(snap.Ref())

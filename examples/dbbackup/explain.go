@@ -16,6 +16,8 @@ func explain(err error) string {
 		text += " (give --age-identities the file of one that can read it)"
 	case errors.As(err, &noKey):
 		text += " (put the key into " + keyVar + " or " + oldKeysVar + ")"
+	case errors.Is(err, backup.ErrTooSmall):
+		text += " (--min-size sets the minimum, and 0 allows an empty stream); nothing was committed"
 	case errors.Is(err, backup.ErrUnsealed):
 		text += " (--allow-unsealed)"
 	}

@@ -5,6 +5,7 @@ import (
 	"flag"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -51,11 +52,21 @@ func (s *settings) flags(env func(string) string) *flag.FlagSet {
 	f.StringVar(&s.ext, "ext", "", "`extension` of the stream, such as .sql; default: that of FILE")
 	f.StringVar(&s.output, "o", "", "restore to this `file`, which appears only when it is complete and verified; default: standard output")
 	f.StringVar(&s.to, "to", "", "the other `volume`")
-	f.Int64Var(&s.minSize, "min-size", 0, "refuse a stream of fewer `bytes`")
+	s.minSize = 1
+	f.Func("min-size", "refuse a stream of fewer `bytes`; default: 1, so that an empty one does not become latest; 0 allows it", s.setMinSize)
 	f.BoolVar(&s.json, "json", false, "print JSON")
 	f.BoolVar(&s.verifyFirst, "verify-first", false, "verify the whole snapshot before the first byte is written")
 	f.BoolVar(&s.stored, "stored", false, "compare only what is stored with its digests, which takes no key")
 	return f
+}
+
+func (s *settings) setMinSize(text string) error {
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || n < 0 {
+		return errors.New("want a number of whole bytes, such as 1048576, or 0 to allow an empty stream")
+	}
+	s.minSize = n
+	return nil
 }
 
 // parse takes flags from anywhere among args, up to "--", and returns the other words.

@@ -116,7 +116,8 @@ func TestExitStatus(t *testing.T) {
 		want int
 	}{
 		{[]string{"version"}, exitOK},
-		{[]string{"backup", "--name=shop"}, exitOK}, // of an empty input
+		{[]string{"backup", "--name=shop", "--min-size=0"}, exitOK}, // of an empty input
+		{[]string{"backup", "--name=shop"}, exitFailure},
 		{[]string{"verify", "shop/latest"}, exitOK},
 		{[]string{"restore", "nothing/latest"}, exitFailure},
 		{[]string{"verify", "shop/20261122t175500123z-7f3a9c2e"}, exitFailure},
