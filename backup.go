@@ -74,8 +74,8 @@ type Backup struct {
 	chunkSize  int64
 	now        func() time.Time
 
-	canaryMu sync.Mutex
-	canaryOK bool
+	canaryTurn chan struct{} // of one at a time, as a key service may take long; then, whether it passed:
+	canaryOK   bool
 
 	mu     sync.Mutex
 	lastID time.Time
@@ -89,7 +89,7 @@ func New(vol storage.Volume, opts *Options) (*Backup, error) {
 	if opts == nil || opts.Encryptor == nil {
 		return nil, errors.New("backup: Options.Encryptor is not set: name one, or crypto.None to store in the clear on purpose")
 	}
-	b := &Backup{vol: vol, opts: *opts, chunkSize: manifest.ChunkSize, now: time.Now}
+	b := &Backup{vol: vol, opts: *opts, chunkSize: manifest.ChunkSize, now: time.Now, canaryTurn: make(chan struct{}, 1)}
 	b.encryptors = append([]crypto.Encryptor{opts.Encryptor}, opts.ReadWith...)
 	if err := b.setCompressor(); err != nil {
 		return nil, fmt.Errorf("backup: %w", err)
@@ -102,12 +102,11 @@ func New(vol storage.Volume, opts *Options) (*Backup, error) {
 			return nil, errors.New("backup: an Encryptor in Options.ReadWith is nil")
 		}
 	}
-	err := errors.Join(
-		layout.CheckStageExt(b.opts.Compressor.Extension()),
-		layout.CheckStageExt(b.opts.Encryptor.Extension()),
-	)
-	if err != nil {
-		return nil, fmt.Errorf("backup: %w", err)
+	c, e := b.opts.Compressor, b.opts.Encryptor
+	for _, stage := range []manifest.Stage{{Name: c.Name(), Ext: c.Extension()}, {Name: e.Name(), Ext: e.Extension(), KeyIDs: e.KeyIDs()}} {
+		if err := stage.Check("Options, stage"); err != nil {
+			return nil, fmt.Errorf("backup: %w", err)
+		}
 	}
 	return b, nil
 }
@@ -133,6 +132,6 @@ func (b *Backup) Volume() storage.Volume { return b.vol }
 // that Windows disks refuse.
 func CheckName(name string) error { return layout.CheckName(name) }
 
-// CleanName makes a valid name of any string: a valid one stays as it is, every other gets a suffix that depends on all of
-// the string, so that different strings never share a name. Keep the string in CreateOptions.OriginalName.
+// CleanName makes a valid name of any string: a valid one stays as it is, every other gets a suffix of eight hex digits that
+// depends on all of the string, so that different strings hardly ever share a name. Keep the string in CreateOptions.OriginalName.
 func CleanName(s string) string { return layout.CleanName(s) }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -14,16 +15,28 @@ import (
 
 // canary finds, before the first backup, keys that encrypt what they cannot decrypt. Keys that can only encrypt, on purpose,
 // are left alone.
-func (b *Backup) canary(ctx context.Context) error {
+func (b *Backup) canary(ctx context.Context, op *operation) error {
 	if !b.encrypts() {
 		return nil
 	}
-	b.canaryMu.Lock()
-	defer b.canaryMu.Unlock()
+	select {
+	case b.canaryTurn <- struct{}{}:
+		defer func() { <-b.canaryTurn }()
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 	if b.canaryOK {
 		return nil
 	}
-	if err := b.tryKey(ctx); err != nil && !isKeyError(err) {
+	err := b.tryKey(ctx)
+	noKey := (*crypto.KeyError)(nil)
+	if errors.As(err, &noKey) {
+		if len(noKey.Have) > 0 {
+			op.warn(fmt.Errorf("the keys at hand cannot read what is written now, only others can: %w", err))
+		}
+		err = nil
+	}
+	if err != nil {
 		return fmt.Errorf("the key failed its test, nothing was written: %w", err)
 	}
 	b.canaryOK = true

@@ -57,6 +57,10 @@ func (c *checker) volume() {
 		_, err := vol.Put(c.ctx, c.object, bytes.NewReader([]byte(text)))
 		return "", err
 	})
+	if c.items[0].Err != nil {
+		c.items = append(c.items, CheckItem{Name: "stat, open, list, delete", Note: "not tried, as put failed"})
+		return
+	}
 	c.try("stat", func() (string, error) {
 		o, err := vol.Stat(c.ctx, c.object)
 		if err != nil {

@@ -22,9 +22,9 @@ const (
 	detachedTime = 30 * time.Second
 )
 
-// commit writes the manifest, which makes the snapshot exist. sent says that the manifest may be in the
-// volume, now or later: nothing may be cleaned up then.
-func (p *pipeline) commit(plain manifest.Digest) (sent bool, err error) {
+// commit writes the manifest, which makes the snapshot exist. From then on p.sent says that it may be in the
+// volume, now or later: nothing may be cleaned up then, whatever happens.
+func (p *pipeline) commit(plain manifest.Digest) error {
 	seal := p.encryption.Seal
 	if !p.m.Encrypted() {
 		seal = nil
@@ -32,19 +32,21 @@ func (p *pipeline) commit(plain manifest.Digest) (sent bool, err error) {
 	p.m.Ended = manifest.Time(p.b.now())
 	data, err := p.m.Encode(plain, seal)
 	if err != nil {
-		return false, err
+		return err
 	}
 	if p.ctx.Err() != nil {
-		return false, context.Cause(p.ctx)
+		return context.Cause(p.ctx)
 	}
+	p.sent = true
 	err = p.putManifest(p.ctx, data)
 	if err == nil {
-		return true, nil
+		return nil
 	}
-	if errors.Is(err, storage.ErrNotApplied) || errors.Is(err, storage.ErrPermission) {
-		return false, fmt.Errorf("writing the manifest: %w", err)
+	if errors.Is(err, storage.ErrNotApplied) { // no other error is certain: a 403 may be the answer to a repetition
+		p.sent = false
+		return fmt.Errorf("writing the manifest: %w", err)
 	}
-	return true, p.settle(data, err)
+	return p.settle(data, err)
 }
 
 func (p *pipeline) putManifest(ctx context.Context, data []byte) error {

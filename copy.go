@@ -24,6 +24,9 @@ type CopyOptions struct {
 func (b *Backup) Copy(ctx context.Context, ref string, to *Backup, opts *CopyOptions) (*Snapshot, error) {
 	var copied *Snapshot
 	op := b.begin("copy", ref)
+	if to == nil {
+		return nil, op.end(errors.New("the Backup to copy to is nil"))
+	}
 	o, err := b.open(ctx, op, ref)
 	if err != nil {
 		return nil, op.end(err)
@@ -42,6 +45,9 @@ func (b *Backup) Copy(ctx context.Context, ref string, to *Backup, opts *CopyOpt
 		copied, err = to.Create(ctx, name, r, create)
 		return err
 	})
+	if copied != nil && ctx.Err() != nil { // it came too late: the copy was made, of a verified stream
+		err = nil
+	}
 	return copied, op.end(err)
 }
 
@@ -69,7 +75,7 @@ func (b *Backup) rekey(ctx context.Context, op *operation, ref string) (string, 
 	envelope := crypto.Envelope{Header: o.m.Encryption.Header, Want: identityOf(o.m)}
 	keyID, wrap, err := rewrapper.Rewrap(ctx, envelope)
 	if isKeyError(err) { // an earlier Rekey's key may open it
-		if envelope.Wraps, err = b.wraps(ctx, o.m); err == nil {
+		if envelope.Wraps, err = b.wraps(ctx, o.m.Name, o.m.ID); err == nil {
 			keyID, wrap, err = rewrapper.Rewrap(ctx, envelope)
 		}
 	}

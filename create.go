@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"sync"
 	"time"
 
@@ -26,11 +27,15 @@ type CreateOptions struct {
 }
 
 // Create backs up what r yields, until io.EOF, under name. Any other error of r, io.ErrUnexpectedEOF included, and a
-// ctx done before the end, commit nothing. It returns once the snapshot is durable. r is not closed; a Read in
-// progress is waited for, and cut short if r has SetReadDeadline, as files and connections do.
+// ctx done before the end, commit nothing. It returns once the snapshot is durable. r is not closed. A Read in
+// progress is waited for; when ctx ends it is cut short if r has a SetReadDeadline that works, as connections and pipes
+// of os.Pipe have, but not regular files or an inherited standard input.
 //
 // For a producer whose success is known only after its last byte, such as a dump program, use CreateFunc.
 func (b *Backup) Create(ctx context.Context, name string, r io.Reader, opts *CreateOptions) (*Snapshot, error) {
+	if r == nil {
+		return nil, wrap("create", name, errors.New("the reader is nil"))
+	}
 	return b.CreateFunc(ctx, name, opts, func(ctx context.Context, w io.Writer) error {
 		return copyFrom(ctx, w.(*sink), r)
 	})
@@ -57,7 +62,7 @@ func (b *Backup) CreateFunc(ctx context.Context, name string, opts *CreateOption
 	op := b.begin("create", name+"/"+id)
 	snap, err := b.create(ctx, op, &manifest.Manifest{
 		Format: manifest.Format, ID: id, Name: name, Ext: opts.Ext, Begun: manifest.Time(begun),
-		OriginalName: opts.OriginalName, CopiedFrom: opts.copiedFrom, Source: opts.Source, Labels: opts.Labels,
+		OriginalName: opts.OriginalName, CopiedFrom: opts.copiedFrom, Source: opts.Source, Labels: maps.Clone(opts.Labels),
 	}, opts.MinSize, produce)
 	return snap, op.end(err)
 }
@@ -75,17 +80,16 @@ func (b *Backup) idTime(now time.Time) time.Time {
 }
 
 func (b *Backup) create(ctx context.Context, op *operation, m *manifest.Manifest, minSize int64, produce func(context.Context, io.Writer) error) (*Snapshot, error) {
-	if err := b.canary(ctx); err != nil {
+	if err := b.canary(ctx, op); err != nil {
 		return nil, err
 	}
 	p, err := b.newPipeline(ctx, op, m)
 	if err != nil {
 		return nil, err
 	}
-	sent := false
 	defer func() { // after a panic of produce too
 		p.abort()
-		if !sent {
+		if !p.sent {
 			p.cleanUp()
 		}
 	}()
@@ -96,7 +100,7 @@ func (b *Backup) create(ctx context.Context, op *operation, m *manifest.Manifest
 	if err != nil {
 		return nil, firstCause(p.ctx, err)
 	}
-	if sent, err = p.commit(plain); err != nil {
+	if err := p.commit(plain); err != nil {
 		return nil, err
 	}
 	seal := SealNone

@@ -318,18 +318,19 @@ func TestUnclearCommit(t *testing.T) {
 		left   bool  // what was stored stays, as the manifest may come
 		lists  bool
 	}{
-		"answer lost once":      {faults: []storagetest.Fault{{Kind: storagetest.LostAnswer, Nth: 1}}, lists: true},
-		"every answer lost":     {faults: []storagetest.Fault{{Kind: storagetest.LostAnswer}}, lists: true},
-		"fails once":            {faults: []storagetest.Fault{{Kind: storagetest.Fail, Nth: 1}}, lists: true},
-		"late once":             {faults: []storagetest.Fault{{Kind: storagetest.LateApply, Nth: 1}}, lists: true},
-		"never an answer":       {faults: []storagetest.Fault{{Kind: storagetest.Fail}}, want: ErrOutcomeUnknown, left: true},
-		"late for good":         {faults: []storagetest.Fault{{Kind: storagetest.LateApply}}, want: ErrOutcomeUnknown, left: true},
-		"refused":               {faults: []storagetest.Fault{{Kind: storagetest.Fail, Err: storage.ErrPermission}}, want: storage.ErrPermission},
-		"certainly not applied": {faults: []storagetest.Fault{{Kind: storagetest.Fail, Err: storage.ErrNotApplied}}, want: storage.ErrNotApplied},
-		"late, then refused":    {faults: []storagetest.Fault{{Kind: storagetest.LateApply, Nth: 1}, {Kind: storagetest.Fail, Err: storage.ErrPermission}}, want: ErrOutcomeUnknown, left: true},
-		"stored, then refused":  {faults: []storagetest.Fault{{Kind: storagetest.LostAnswer, Nth: 1}, {Kind: storagetest.Fail, Err: storage.ErrPermission}}, lists: true},
-		"stored, then fails":    {faults: []storagetest.Fault{{Kind: storagetest.LostAnswer, Nth: 1}, {Kind: storagetest.Fail}}, lists: true},
-		"hangs":                 {faults: []storagetest.Fault{{Kind: storagetest.Delay, Delay: time.Hour}}, want: context.Canceled, left: true},
+		"answer lost once":        {faults: []storagetest.Fault{{Kind: storagetest.LostAnswer, Nth: 1}}, lists: true},
+		"every answer lost":       {faults: []storagetest.Fault{{Kind: storagetest.LostAnswer}}, lists: true},
+		"fails once":              {faults: []storagetest.Fault{{Kind: storagetest.Fail, Nth: 1}}, lists: true},
+		"late once":               {faults: []storagetest.Fault{{Kind: storagetest.LateApply, Nth: 1}}, lists: true},
+		"never an answer":         {faults: []storagetest.Fault{{Kind: storagetest.Fail}}, want: ErrOutcomeUnknown, left: true},
+		"late for good":           {faults: []storagetest.Fault{{Kind: storagetest.LateApply}}, want: ErrOutcomeUnknown, left: true},
+		"refused":                 {faults: []storagetest.Fault{{Kind: storagetest.Fail, Err: errors.Join(storage.ErrNotApplied, storage.ErrPermission)}}, want: storage.ErrPermission},
+		"refused, perhaps stored": {faults: []storagetest.Fault{{Kind: storagetest.LostAnswer, Err: storage.ErrPermission}}, lists: true},
+		"certainly not applied":   {faults: []storagetest.Fault{{Kind: storagetest.Fail, Err: storage.ErrNotApplied}}, want: storage.ErrNotApplied},
+		"late, then refused":      {faults: []storagetest.Fault{{Kind: storagetest.LateApply, Nth: 1}, {Kind: storagetest.Fail, Err: storage.ErrPermission}}, want: ErrOutcomeUnknown, left: true},
+		"stored, then refused":    {faults: []storagetest.Fault{{Kind: storagetest.LostAnswer, Nth: 1}, {Kind: storagetest.Fail, Err: storage.ErrPermission}}, lists: true},
+		"stored, then fails":      {faults: []storagetest.Fault{{Kind: storagetest.LostAnswer, Nth: 1}, {Kind: storagetest.Fail}}, lists: true},
+		"hangs":                   {faults: []storagetest.Fault{{Kind: storagetest.Delay, Delay: time.Hour}}, want: context.Canceled, left: true},
 	} {
 		t.Run(what, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -82,6 +82,16 @@ func (b *Backup) List(ctx context.Context, name string) ([]*Snapshot, error) {
 }
 
 func (b *Backup) list(ctx context.Context, name string) ([]*Snapshot, error) {
+	groups, err := b.committed(ctx, name)
+	var snapshots []*Snapshot
+	for _, g := range groups {
+		snapshots = append(snapshots, g.snapshot())
+	}
+	return snapshots, err
+}
+
+// committed lists what belongs to the snapshots of exactly this name, the oldest first.
+func (b *Backup) committed(ctx context.Context, name string) ([]*group, error) {
 	if err := layout.CheckName(name); err != nil {
 		return nil, err
 	}
@@ -89,17 +99,24 @@ func (b *Backup) list(ctx context.Context, name string) ([]*Snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
-	var snapshots []*Snapshot
-	for _, g := range all {
-		if g.committed && g.name == name {
-			snapshots = append(snapshots, g.snapshot())
-		}
+	return slices.DeleteFunc(all, func(g *group) bool { return !g.committed || g.name != name }), nil
+}
+
+// futureLeeway is how far ahead of the local clock an id may be.
+const futureLeeway = time.Hour
+
+// checkTime refuses a snapshot from the future, which would stand before every later one.
+func (b *Backup) checkTime(s *Snapshot) error {
+	if s.Time.After(b.now().Add(futureLeeway)) {
+		return fmt.Errorf("snapshot %s is from the future: the clock is wrong here or was where it was made, "+
+			"or it is forged. It is still there under its id; delete it if it is not wanted", s.Ref())
 	}
-	return snapshots, nil
+	return nil
 }
 
 // Latest returns the newest snapshot of this name. One older than maxAge, if that is > 0, is returned
-// together with ErrStale; a name without any is ErrNotExist.
+// together with ErrStale; a name without any is ErrNotExist. A newest one from the future is an error: whether it is the
+// latest cannot be known.
 func (b *Backup) Latest(ctx context.Context, name string, maxAge time.Duration) (*Snapshot, error) {
 	s, err := b.latest(ctx, name)
 	if err != nil {
@@ -119,7 +136,8 @@ func (b *Backup) latest(ctx context.Context, name string) (*Snapshot, error) {
 	if len(snapshots) == 0 {
 		return nil, fmt.Errorf("no snapshot has the name %q, Names shows those that exist: %w", name, ErrNotExist)
 	}
-	return snapshots[len(snapshots)-1], nil
+	newest := snapshots[len(snapshots)-1]
+	return newest, b.checkTime(newest)
 }
 
 // Stat reads what a snapshot's manifest says, and checks its seal if there is a key for that: see Details.Seal.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/databasement/backup/compress"
 	"github.com/databasement/backup/crypto"
+	"github.com/databasement/backup/internal/layout"
 	"github.com/databasement/backup/internal/manifest"
 	"github.com/databasement/backup/internal/verified"
 	"github.com/databasement/backup/storage"
@@ -30,6 +31,9 @@ func (b *Backup) OpenObject(ctx context.Context, object string) (io.ReadCloser, 
 }
 
 func (b *Backup) openObject(ctx context.Context, object string) (io.ReadCloser, error) {
+	if ext := path.Ext(object); nextSegment.MatchString(ext) && ext != ".001" {
+		return nil, fmt.Errorf("this is a further segment of %q: open that", strings.TrimSuffix(object, ext))
+	}
 	segments, err := b.bareSegments(ctx, object)
 	if err != nil {
 		return nil, err
@@ -70,7 +74,15 @@ func (b *Backup) openBare(ctx context.Context, segments []verified.Segment, e cr
 	stored := verified.New(ctx, verified.Config{Volume: b.vol, Segments: segments, Chunk: manifest.ChunkSize})
 	r := &stack{}
 	r.push(stored)
-	key, err := e.Open(ctx, crypto.Envelope{})
+	var envelope crypto.Envelope
+	if of, id, _, ok := layout.Parse(segments[0].Object); ok && e.Name() != crypto.None.Name() {
+		wraps, err := b.wraps(ctx, of, id) // of an earlier Rekey
+		if err != nil {
+			return nil, err
+		}
+		envelope.Wraps = wraps
+	}
+	key, err := e.Open(ctx, envelope)
 	if err == nil {
 		var plain io.ReadCloser
 		if plain, err = key.Decrypt(ctx, stored); err == nil {

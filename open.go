@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"sync"
 
 	"github.com/databasement/backup/compress"
 	"github.com/databasement/backup/crypto"
@@ -63,7 +64,7 @@ func (b *Backup) load(ctx context.Context, op *operation, ref string) (*manifest
 	}, func(_ int, err error) { op.warn(err) })
 	switch {
 	case errors.Is(err, storage.ErrNotExist):
-		return nil, fmt.Errorf("there is no such snapshot, List shows those that exist: %w", err)
+		return nil, b.explainMissing(ctx, name, id, err)
 	case errors.Is(err, storage.ErrTooLarge):
 		return nil, fmt.Errorf("%w: the manifest: %w", ErrDamaged, err)
 	case err != nil:
@@ -73,6 +74,16 @@ func (b *Backup) load(ctx context.Context, op *operation, ref string) (*manifest
 		return nil, fmt.Errorf("%w: %q is the manifest of %s/%s", ErrDamaged, object, m.Name, m.ID)
 	}
 	return m, nil
+}
+
+// explainMissing tells a snapshot that never was from one that lost its manifest.
+func (b *Backup) explainMissing(ctx context.Context, name, id string, err error) error {
+	objects, listErr := storage.ListAll(ctx, b.vol, name+"/"+id)
+	if listErr == nil && len(objects) > 0 {
+		return fmt.Errorf("there is no such snapshot: %q and others of it are there, but no manifest, so it was never finished, "+
+			"or its manifest is lost (OpenObject reads an object without): %w", objects[0].Name, err)
+	}
+	return fmt.Errorf("there is no such snapshot, List shows those that exist: %w", err)
 }
 
 // open reads the manifest of ref and checks its seal.
@@ -102,7 +113,7 @@ func (b *Backup) unlock(ctx context.Context, m *manifest.Sealed) (*opened, error
 	if !isKeyError(err) {
 		return o, err
 	}
-	wraps, listErr := b.wraps(ctx, m)
+	wraps, listErr := b.wraps(ctx, m.Name, m.ID)
 	if listErr != nil {
 		return nil, fmt.Errorf("%w; looking for what Rekey may have added: %w", err, listErr)
 	}
@@ -157,8 +168,8 @@ func union(a, b []string) []string {
 }
 
 // wraps reads what Rekey has added, those for our own keys first. What is too large to be one is passed over.
-func (b *Backup) wraps(ctx context.Context, m *manifest.Sealed) (wraps [][]byte, err error) {
-	objects, err := storage.ListAll(ctx, b.vol, layout.Wrap(m.Name, m.ID, ""))
+func (b *Backup) wraps(ctx context.Context, name, id string) (wraps [][]byte, err error) {
+	objects, err := storage.ListAll(ctx, b.vol, layout.Wrap(name, id, ""))
 	if err != nil {
 		return nil, err
 	}
@@ -168,7 +179,9 @@ func (b *Backup) wraps(ctx context.Context, m *manifest.Sealed) (wraps [][]byte,
 	})
 	var own []string
 	for _, e := range b.encryptors {
-		own = append(own, e.KeyIDs()...)
+		if h, ok := e.(crypto.KeyHolder); ok {
+			own = append(own, h.HeldKeyIDs()...)
+		}
 	}
 	slices.SortStableFunc(objects, func(x, y storage.Object) int {
 		return cmp.Compare(slices.Index(own, layout.WrapKeyID(y.Name)), slices.Index(own, layout.WrapKeyID(x.Name)))
@@ -229,11 +242,52 @@ func (o *opened) read(ctx context.Context, op *operation, use func(r io.Reader) 
 	plain := digest.NewReader(decompressed, o.m.PlainSize, op.onPlain, o.checkPlain)
 	defer plain.Close()
 	defer cancel() // first of all, so that no Close waits for a fetch
-	if err := use(plain); err != nil {
-		return firstCause(ctx, err)
+	lent := &lentReader{r: plain}
+	defer lent.end() // after a panic too
+	err = use(lent)
+	if err != nil {
+		err = firstCause(ctx, err)
+		cancel() // who still reads must not be waited for
+		return err
 	}
+	lent.end()
 	_, err = plain.WriteTo(io.Discard)
 	return firstCause(ctx, err)
+}
+
+// lentReader is the reader that a user gets. It ends with the call: what a goroutine that was left behind reads later, as that of an HTTP
+// client may, is an error, and waited for if it is under way.
+type lentReader struct {
+	mu    sync.Mutex
+	r     *digest.Reader
+	ended bool
+}
+
+var errRead = errors.New("read after the function that got the reader has returned")
+
+func (l *lentReader) Read(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.ended {
+		return 0, errRead
+	}
+	return l.r.Read(p)
+}
+
+// WriteTo spares io.Copy a copy.
+func (l *lentReader) WriteTo(w io.Writer) (int64, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.ended {
+		return 0, errRead
+	}
+	return l.r.WriteTo(w)
+}
+
+func (l *lentReader) end() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.ended = true
 }
 
 // checkPlain is the last word on a restored stream, whatever the stages said.

@@ -38,6 +38,7 @@ type pipeline struct {
 
 	head func() ([]byte, error)
 	sums []string // objects that may exist
+	sent bool     // the manifest may exist
 }
 
 func (b *Backup) newPipeline(ctx context.Context, op *operation, m *manifest.Manifest) (*pipeline, error) {

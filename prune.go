@@ -4,7 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
+
+	"github.com/databasement/backup/crypto"
+	"github.com/databasement/backup/internal/layout"
+	"github.com/databasement/backup/internal/manifest"
 )
 
 // Retention says which snapshots of a name stay. One that any rule keeps stays. The zero value removes nothing.
@@ -39,12 +44,9 @@ func (p *PrunePlan) Removals() []*Snapshot {
 	return gone
 }
 
-// futureLeeway is how far ahead of the local clock an id may be.
-const futureLeeway = time.Hour
-
-// PlanPrune decides which snapshots of a name go. Only those count for the rules whose manifest is whole and, where this
+// PlanPrune decides which snapshots of a name go. Only those count for the rules whose objects are there and whose manifest is whole and, where this
 // Backup has keys to read with, authentic; the others are not counted, and not removed either. The newest that counts
-// always stays. An id from the future is an error: it would push good snapshots out.
+// always stays. An id from the future is an error: it would push good snapshots out. So is a name of which nothing counts, as with the wrong key.
 func (b *Backup) PlanPrune(ctx context.Context, name string, keep Retention) (*PrunePlan, error) {
 	plan, err := b.planPrune(ctx, name, keep)
 	return plan, wrap("prune", name, err)
@@ -54,24 +56,19 @@ func (b *Backup) planPrune(ctx context.Context, name string, keep Retention) (*P
 	if keep.KeepLast < 0 || keep.KeepWithin < 0 {
 		return nil, fmt.Errorf("a retention of %+v has a negative rule", keep)
 	}
-	snapshots, err := b.list(ctx, name)
+	groups, err := b.committed(ctx, name)
 	if err != nil {
 		return nil, err
 	}
 	now := b.now()
 	plan := &PrunePlan{Name: name}
 	counted := 0
-	judge, err := b.judge(ctx)
-	if err != nil {
-		return nil, err
-	}
-	for i := len(snapshots) - 1; i >= 0; i-- {
-		s := snapshots[i]
-		if s.Time.After(now.Add(futureLeeway)) {
-			return nil, fmt.Errorf("snapshot %s is from the future: the clock is wrong here or was where it was made, "+
-				"or it is forged. Nothing was removed; delete it by its id if it is not wanted", s.ID)
+	for _, g := range slices.Backward(groups) {
+		s := g.snapshot()
+		if err := b.checkTime(s); err != nil {
+			return nil, err
 		}
-		doubt, err := judge(s)
+		doubt, err := b.judge(ctx, g)
 		if err != nil {
 			return nil, err
 		}
@@ -81,6 +78,9 @@ func (b *Backup) planPrune(ctx context.Context, name string, keep Retention) (*P
 		}
 		counted++
 		plan.Decisions = append(plan.Decisions, keep.decide(s, counted, now))
+	}
+	if counted == 0 && len(groups) > 0 {
+		return nil, fmt.Errorf("none of the %d snapshots counts, so nothing is removed; the newest: %s", len(groups), plan.Decisions[0].Reason)
 	}
 	return plan, nil
 }
@@ -100,29 +100,55 @@ func (r Retention) decide(s *Snapshot, nth int, now time.Time) Decision {
 	return Decision{s, true, "no rule keeps it"}
 }
 
-// judge returns a function that says why a snapshot does not count.
-func (b *Backup) judge(ctx context.Context) (func(*Snapshot) (doubt, err error), error) {
-	canRead := true
-	if b.encrypts() {
-		err := b.tryKey(ctx)
-		if err != nil && !isKeyError(err) {
-			return nil, err
-		}
-		canRead = err == nil
+// judge says why a snapshot does not count: because it does not authenticate, or because its objects are not all there. With keys that
+// cannot read, by intent, the manifests of that encryption are believed.
+func (b *Backup) judge(ctx context.Context, g *group) (doubt, err error) {
+	ref := g.name + "/" + g.id
+	m, err := b.load(ctx, b.quiet("prune", ref), ref)
+	if err == nil {
+		_, err = b.unlock(ctx, m)
 	}
-	return func(s *Snapshot) (doubt, err error) {
-		m, err := b.load(ctx, b.quiet("prune", s.Ref()), s.Ref())
-		if err == nil {
-			_, err = b.unlock(ctx, m)
-		}
-		switch {
-		case isKeyError(err) && !canRead:
-			return nil, nil
-		case err == nil, errors.Is(err, ErrDamaged), errors.Is(err, ErrUnsealed), errors.Is(err, ErrNewerFormat), isKeyError(err):
-			return err, nil
-		}
+	noKey := (*crypto.KeyError)(nil)
+	switch {
+	case errors.As(err, &noKey) && len(noKey.Have) == 0 && b.writesOnly(m.Encryption.Name):
+	case errors.Is(err, ErrDamaged), errors.Is(err, ErrUnsealed), errors.Is(err, ErrNewerFormat), errors.Is(err, ErrNotExist), isKeyError(err):
+		return err, nil
+	case err != nil:
 		return nil, err
-	}, nil
+	}
+	return g.missing(m.Manifest), nil
+}
+
+// writesOnly reports whether every Encryptor of this name holds no key to read with.
+func (b *Backup) writesOnly(name string) bool {
+	any := false
+	for _, e := range b.encryptors {
+		if e.Name() != name {
+			continue
+		}
+		any = true
+		if r, ok := e.(crypto.KeyHolder); !ok || len(r.HeldKeyIDs()) > 0 {
+			return false
+		}
+	}
+	return any
+}
+
+// missing says which object of the snapshot is not listed as its manifest says.
+func (g *group) missing(m *manifest.Manifest) error {
+	sizes := map[string]int64{}
+	for _, o := range g.objects {
+		sizes[o.Name] = o.Size
+	}
+	for i, s := range m.Segments {
+		if n, ok := sizes[m.Object(i+1)]; !ok || n != s.Size {
+			return fmt.Errorf("%w: %q is not there, or has another size", ErrDamaged, m.Object(i+1))
+		}
+		if sums := layout.Sums(m.Name, m.ID, i+1); len(m.Segments) > 1 && sizes[sums] == 0 {
+			return fmt.Errorf("%w: %q is not there", ErrDamaged, sums)
+		}
+	}
+	return nil
 }
 
 // Prune plans and then removes what the plan says, the oldest first.

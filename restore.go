@@ -20,7 +20,8 @@ func (b *Backup) Restore(ctx context.Context, ref string, w io.Writer) error {
 
 // RestoreFunc lets use read the snapshot. r gives io.EOF only after the whole stream was verified; until then
 // what it gave is a prefix that the manifest vouches for. Whatever use acts on before that, it must be able to
-// take back when r fails. What use leaves unread is verified after it has returned nil.
+// take back when r fails. What use leaves unread is verified after it has returned nil. r must not be used after use
+// has returned.
 func (b *Backup) RestoreFunc(ctx context.Context, ref string, use func(ctx context.Context, r io.Reader) error) error {
 	return b.restore(ctx, "restore", ref, use)
 }
@@ -36,7 +37,8 @@ func (b *Backup) restore(ctx context.Context, what, ref string, use func(ctx con
 }
 
 // RestoreFile writes the snapshot to a file: to a temporary file beside it, that takes its name, durably, only after everything was
-// verified. An older file of that name stays as it is until then. The mode is 0600.
+// verified. An older file of that name stays as it is until then. The mode is 0600. A path that is a directory, a device or anything
+// else but a regular file is refused; a symbolic link is followed.
 func (b *Backup) RestoreFile(ctx context.Context, ref, path string) error {
 	f, err := atomicfile.Create(path)
 	if err != nil {

@@ -58,6 +58,9 @@ func (a *aes256) KeyIDs() []string {
 }
 
 // held lists the keys at hand.
+// HeldKeyIDs implements [KeyHolder].
+func (a *aes256) HeldKeyIDs() []string { return a.held() }
+
 func (a *aes256) held() []string {
 	if l, ok := a.keys.(interface{ KeyIDs() []string }); ok {
 		return l.KeyIDs()

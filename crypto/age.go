@@ -67,6 +67,15 @@ func (a *ageEncryptor) KeyIDs() []string {
 	return ids
 }
 
+// HeldKeyIDs implements [KeyHolder].
+func (a *ageEncryptor) HeldKeyIDs() []string {
+	var ids []string
+	for _, i := range a.identities {
+		ids = append(ids, identityID(i))
+	}
+	return ids
+}
+
 func (a *ageEncryptor) Encrypt(ctx context.Context, dst io.Writer, _ Identity) (Encryption, error) {
 	if len(a.recipients) == 0 {
 		return nil, errors.New("age: no recipients to encrypt to: set AgeOptions.Recipients")

@@ -112,6 +112,12 @@ type Rewrapper interface {
 	Rewrap(ctx context.Context, e Envelope) (keyID string, header []byte, err error)
 }
 
+// KeyHolder is an [Encryptor] that can say which keys it has for reading.
+type KeyHolder interface {
+	// HeldKeyIDs names them; none means that it only writes.
+	HeldKeyIDs() []string
+}
+
 // Limits that readers of a manifest enforce.
 const (
 	MaxHeader = 8 << 10

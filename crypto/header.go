@@ -2,7 +2,6 @@ package crypto
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"io"
 )
@@ -134,4 +133,4 @@ func readN(src *intake, n int) ([]byte, error) {
 	return b, err
 }
 
-var errNoHeader = errors.New("aes256: no header in the Envelope: give the manifest's copy, or use Decrypt, which reads the stream's own")
+var errNoHeader = fmt.Errorf("aes256: no header in the Envelope, where a manifest has one: %w", ErrDamaged)

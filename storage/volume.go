@@ -2,7 +2,7 @@
 // capabilities and errors, and helpers that work over any Volume.
 //
 // What belongs here is the contract and what can be built on the contract
-// alone. Concrete volumes live in packages of their own (localfs, s3fs); the
+// alone. Concrete volumes live in packages of their own (localfs); the
 // suite that every volume must pass is storage/storagetest.
 package storage
 

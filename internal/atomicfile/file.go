@@ -3,6 +3,7 @@ package atomicfile
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -15,11 +16,19 @@ type File struct {
 	committed bool
 }
 
-// Create begins one for path, with mode 0600.
+// Create begins one for path, with mode 0600. What is there already must be a regular file, or a link to one, which is
+// followed: a device would be replaced.
 func Create(path string) (*File, error) {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".tmp-*")
+	if target, err := filepath.EvalSymlinks(path); err == nil {
+		path = target
+	}
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is not a regular file, and would be replaced: name another", path)
+	}
+	dir := filepath.Dir(path)
+	f, err := os.CreateTemp(dir, "."+filepath.Base(path)+".tmp-*")
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("a temporary file in %s: %w", dir, errors.Unwrap(err))
 	}
 	return &File{File: f, path: path}, nil
 }

@@ -63,7 +63,11 @@ func (w *Writer) ReadFrom(r io.Reader) (int64, error) {
 func (w *Writer) emit() {
 	w.hash.in <- w.cur.Share()
 	w.size += int64(len(w.cur.Data))
-	_, w.err = w.next.Write(w.cur.Data)
+	n, err := w.next.Write(w.cur.Data)
+	if err == nil && n < len(w.cur.Data) {
+		err = io.ErrShortWrite
+	}
+	w.err = err
 	w.cur.Release()
 	w.cur = w.ring.Get()
 	w.seen(w.size)

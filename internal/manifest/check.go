@@ -6,12 +6,16 @@ import (
 	"math"
 	"path"
 	"regexp"
+	"slices"
 	"time"
 	"unicode/utf8"
 
 	"github.com/databasement/backup/crypto"
 	"github.com/databasement/backup/internal/layout"
 )
+
+// keyID is that of a wrap's name, so that errors can name it as it is.
+var keyID = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,63}$`)
 
 var stageName = regexp.MustCompile(`^[a-z0-9-]{1,32}$`)
 
@@ -33,8 +37,8 @@ func (m *Manifest) check() error {
 		layout.CheckName(m.Name),
 		layout.CheckExt(m.Ext),
 		CheckTexts(m.OriginalName, m.Source, m.Labels),
-		m.Compression.check("compression"),
-		m.Encryption.check("encryption"),
+		m.Compression.Check("compression"),
+		m.Encryption.Check("encryption"),
 		m.checkSizes(),
 	)
 }
@@ -64,12 +68,16 @@ func CheckTexts(originalName, source string, labels map[string]string) error {
 	return nil
 }
 
-func (s *Stage) check(what string) error {
+// Check holds a stage to what a manifest can say of it; what names it in the error.
+func (s *Stage) Check(what string) error {
 	if !stageName.MatchString(s.Name) {
 		return fmt.Errorf("%s %q: the name of a stage is 1 to 32 of a-z, 0-9 and '-'", what, s.Name)
 	}
 	if err := layout.CheckStageExt(s.Ext); err != nil {
 		return fmt.Errorf("%s %s: %w", what, s.Name, err)
+	}
+	if len(s.KeyIDs) > MaxKeyIDs || slices.ContainsFunc(s.KeyIDs, func(id string) bool { return !keyID.MatchString(id) }) {
+		return fmt.Errorf("%s %s: at most %d key ids, each 1 to 64 of a-z, 0-9, '.', '_' and '-', are allowed", what, s.Name, MaxKeyIDs)
 	}
 	if len(s.Header) > crypto.MaxHeader {
 		return fmt.Errorf("%s header of %d bytes", what, len(s.Header))

@@ -31,6 +31,8 @@ const (
 	MaxText = 1024
 	// MaxLabels bounds the number of labels.
 	MaxLabels = 64
+	// MaxKeyIDs bounds the key ids of a stage.
+	MaxKeyIDs = 64
 	// MaxTexts bounds all of these texts together, in bytes. JSON may need six for one.
 	MaxTexts = 32 << 10
 )

@@ -46,11 +46,11 @@ func Do(ctx context.Context, f func() error, again func(try int, err error)) err
 	}
 }
 
-// Worth reports whether another try could end otherwise.
+// Worth reports whether another try could end otherwise. A time-out of one request, which net makes a
+// context.DeadlineExceeded, could; that of the caller's ctx is seen by Do.
 func Worth(err error) bool {
 	for _, final := range []error{
-		fs.ErrNotExist, fs.ErrExist, fs.ErrPermission, fs.ErrInvalid, storage.ErrTooLarge,
-		context.Canceled, context.DeadlineExceeded, errors.ErrUnsupported,
+		fs.ErrNotExist, fs.ErrExist, fs.ErrPermission, fs.ErrInvalid, storage.ErrTooLarge, errors.ErrUnsupported,
 	} {
 		if errors.Is(err, final) {
 			return false

@@ -45,7 +45,7 @@ func (r *Reader) fetch(f *fetch) error {
 	damaged := false
 	err = retry.Do(r.ctx, func() error {
 		if err := readRange(r.ctx, r.cfg.Volume, s.Object, off, f.block.Data); err != nil {
-			return err
+			return lost(s.Object, err)
 		}
 		if digests == nil || sha256.Sum256(f.block.Data) == digests[off/r.cfg.Chunk] {
 			return nil
@@ -109,7 +109,7 @@ func (d *digests) of(ctx context.Context, v storage.Volume, segment int, s Segme
 	err := retry.Do(ctx, func() error {
 		object, err := v.Stat(ctx, s.Object)
 		if err != nil {
-			return err
+			return lost(s.Object, err)
 		}
 		if object.Size != s.Size {
 			return retry.Stop(fmt.Errorf("%w: %q has %d bytes, not %d", manifest.ErrDamaged, s.Object, object.Size, s.Size))
@@ -117,13 +117,21 @@ func (d *digests) of(ctx context.Context, v storage.Volume, segment int, s Segme
 		if s.Digests != nil {
 			chunks, err = s.Digests(ctx)
 		}
-		return err
+		return lost("the sums of "+s.Object, err)
 	}, nil)
 	if err != nil {
 		return nil, err
 	}
 	slot.segment, slot.chunks = segment+1, chunks
 	return chunks, nil
+}
+
+// lost makes a missing object what it is below a manifest: damage, and not an absent snapshot.
+func lost(what string, err error) error {
+	if errors.Is(err, storage.ErrNotExist) {
+		return retry.Stop(fmt.Errorf("%w: %s is missing (%v)", manifest.ErrDamaged, what, err))
+	}
+	return err
 }
 
 // progress counts what concurrent fetches brought.

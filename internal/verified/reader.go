@@ -76,6 +76,11 @@ func (r *Reader) Size() int64 { return r.size }
 
 // Read reads in order.
 func (r *Reader) Read(p []byte) (int, error) {
+	if r.size == 0 { // there is no chunk, but there is an object
+		if _, err := r.digests.of(r.ctx, r.cfg.Volume, 0, r.cfg.Segments[0]); err != nil {
+			return 0, err
+		}
+	}
 	if r.pos >= r.size {
 		return 0, io.EOF
 	}
