@@ -32,9 +32,9 @@ type Object struct {
 // [ErrInvalidName]. Two names of which one is a directory of the other ("a" and
 // "a/b") may exclude each other. All methods may be called concurrently, on
 // the same name too. Errors are [*Error] around the sentinels of this package;
-// they contain no secrets. A method whose ctx is done returns promptly with an
-// error that satisfies errors.Is(err, context.Cause(ctx)) or ctx.Err(), and no
-// goroutine that it started outlives it.
+// they contain no secrets, and are wrapped once. A method whose ctx is done returns promptly (Put as soon as
+// r.Read does) with an error that satisfies errors.Is(err, context.Cause(ctx)) or ctx.Err(), and no goroutine
+// that it started outlives it.
 //
 // An implementation passes storagetest.Run.
 type Volume interface {

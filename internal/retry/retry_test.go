@@ -21,6 +21,7 @@ func TestDo(t *testing.T) {
 		"at once":      {nil, 1, nil},
 		"third time":   {[]error{errOops, errOops}, 3, nil},
 		"never":        {[]error{errOops, errOops, errOops, errOops, errOops}, 4, errOops},
+		"time-out":     {[]error{context.DeadlineExceeded}, 2, nil}, // of one request, as net has it
 		"absent":       {[]error{fmt.Errorf("get: %w", fs.ErrNotExist)}, 1, fs.ErrNotExist},
 		"refused":      {[]error{errOops, fs.ErrPermission}, 2, fs.ErrPermission},
 		"told to stop": {[]error{Stop(errOops)}, 1, errOops},
