@@ -106,6 +106,14 @@ func TestRestoreToFile(t *testing.T) {
 		t.Errorf("-o -: %q", got)
 	}
 	s.fails(exitUsage, []string{"restore", ref, "-o", t.TempDir()}, "is a directory")
+	missing := filepath.Join(t.TempDir(), "missing")
+	s.fails(exitFailure, []string{"restore", ref, "-o", filepath.Join(missing, "out.sql")}, "no directory "+missing+":")
+	s.fails(exitFailure, []string{"restore", ref, "-o", filepath.Join(path, "out.sql")}, "directory")
+	for _, empty := range [][]string{{"-o", ""}, {"-o="}} {
+		if r := s.run("", append(empty, "restore", ref)...); r.status != exitUsage || r.out != "" || !strings.Contains(r.err, "unset variable") {
+			t.Errorf("%q: %+v", empty, r)
+		}
+	}
 	s.fails(exitFailure, []string{"restore", "shop/20261122t175500123z-7f3a9c2e", "-o", path}, "no such snapshot")
 	if got, _ := os.ReadFile(path); string(got) != "new" {
 		t.Errorf("a failed restore changed the file: %q", got)

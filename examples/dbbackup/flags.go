@@ -50,7 +50,7 @@ func (s *settings) flags(env func(string) string) *flag.FlagSet {
 	f.BoolVar(&s.allowUnsealed, "allow-unsealed", false, "read snapshots that are not encrypted too, though keys are set")
 	f.StringVar(&s.name, "name", "", "`name` of the snapshots, such as shop or eu/shop")
 	f.StringVar(&s.ext, "ext", "", "`extension` of the stream, such as .sql; default: that of FILE")
-	f.StringVar(&s.output, "o", "", "restore to this `file`, which appears only when it is complete and verified; default: standard output")
+	f.Func("o", "restore to this `file`, which appears only when it is complete and verified; default, and -: standard output", s.setOutput)
 	f.StringVar(&s.to, "to", "", "the other `volume`")
 	s.minSize = 1
 	f.Func("min-size", "refuse a stream of fewer `bytes`; default: 1, so that an empty one does not become latest; 0 allows it", s.setMinSize)
@@ -58,6 +58,15 @@ func (s *settings) flags(env func(string) string) *flag.FlagSet {
 	f.BoolVar(&s.verifyFirst, "verify-first", false, "verify the whole snapshot before the first byte is written")
 	f.BoolVar(&s.stored, "stored", false, "compare only what is stored with its digests, which takes no key")
 	return f
+}
+
+// setOutput refuses an empty name: a script whose variable is unset does not want the data on its standard output.
+func (s *settings) setOutput(file string) error {
+	if file == "" {
+		return errors.New("it names no file (an unset variable?): give one, or - for standard output")
+	}
+	s.output = file
+	return nil
 }
 
 func (s *settings) setMinSize(text string) error {

@@ -2,9 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"runtime/debug"
 	"sync/atomic"
 	"time"
@@ -23,8 +26,8 @@ func restoreCommand(ctx context.Context, a *app, words []string) error {
 		return err
 	}
 	file := a.settings.output
-	if info, err := os.Stat(file); err == nil && info.IsDir() {
-		return usagef("-o %s is a directory: name a file", file)
+	if err := checkOutput(file); err != nil {
+		return err
 	}
 	b, err := a.open(a.settings.volume, reading)
 	if err != nil {
@@ -42,6 +45,27 @@ func restoreCommand(ctx context.Context, a *app, words []string) error {
 		return b.RestoreFile(ctx, ref, file)
 	}
 	return a.pour(ctx, func(w io.Writer) error { return b.Restore(ctx, ref, w) })
+}
+
+// checkOutput finds early that a file cannot be made, and says it in better words.
+func checkOutput(file string) error {
+	if info, err := os.Stat(file); err == nil && info.IsDir() {
+		return usagef("-o %s is a directory: name a file", file)
+	}
+	if file == "" || file == "-" {
+		return nil
+	}
+	dir := filepath.Dir(file)
+	info, err := os.Stat(dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("-o %s: there is no directory %s: make it first", file, dir)
+	case err != nil:
+		return fmt.Errorf("-o %s: %w", file, err)
+	case !info.IsDir():
+		return fmt.Errorf("-o %s: %s is not a directory", file, dir)
+	}
+	return nil
 }
 
 // pour has something written to standard output, and says of a failure what is there already.
