@@ -21,7 +21,7 @@ const prompt = 10 * time.Second
 
 // An interrupted backup ends at once, though its standard input never speaks again, and leaves nothing.
 func TestSignalWithSilentInput(t *testing.T) {
-	for _, sig := range []os.Signal{syscall.SIGINT, syscall.SIGTERM} {
+	for _, sig := range []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
 		t.Run(sig.String(), func(t *testing.T) {
 			s := newShell(t)
 			older := last(s.ok("older", "backup", "--name=shop"))
@@ -62,6 +62,35 @@ func TestSignalWithSilentInput(t *testing.T) {
 				t.Errorf("the older snapshot: %q", got)
 			}
 		})
+	}
+}
+
+// Under nohup, a backup outlives its terminal.
+func TestNohup(t *testing.T) {
+	s := newShell(t)
+	cmd := s.program("backup", "--name=shop")
+	cmd.Args = append([]string{"sh", "-c", `trap "" HUP; exec "$@"`, "sh", cmd.Path}, cmd.Args[1:]...)
+	cmd.Path = "/bin/sh"
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.WriteString(stdin, "data"); err != nil {
+		t.Fatal(err)
+	}
+	s.waitForFiles(cmd)
+	if err := cmd.Process.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	stdin.Close()
+	if err := cmd.Wait(); err != nil {
+		t.Error(err)
+	}
+	if got := s.ok("", "restore", "shop/latest"); got != "data" {
+		t.Errorf("restored %q", got)
 	}
 }
 
