@@ -26,6 +26,9 @@ func backupCommand(ctx context.Context, a *app, words []string) error {
 	if err := backup.CheckName(a.settings.name); err != nil {
 		return usagef("--name %q: %v; %s would do", a.settings.name, err, backup.CleanName(a.settings.name))
 	}
+	if err := checkExt(a.settings.ext); err != nil {
+		return err
+	}
 	b, err := a.open(a.settings.volume, writing)
 	if err != nil {
 		return err
@@ -51,7 +54,27 @@ func backupCommand(ctx context.Context, a *app, words []string) error {
 		a.report.warn(fmt.Errorf("%s is empty: the input had no bytes, which --min-size 0 allows", snap.Ref()))
 	}
 	a.leaveRestoreText(ctx, b.Volume())
-	return a.println(snap.Ref())
+	return a.printCommitted(snap)
+}
+
+// printCommitted prints a new snapshot's ID. A script that does not get it must not believe that there is none.
+func (a *app) printCommitted(snap *backup.Snapshot) error {
+	if err := a.println(snap.Ref()); err != nil {
+		return fmt.Errorf("%s was committed, and is whole, but printing its ID failed: %w", snap.Ref(), err)
+	}
+	return nil
+}
+
+// checkExt finds the usual mistakes in --ext. The library has the last word.
+func checkExt(ext string) error {
+	if manyExts.MatchString(ext) {
+		return nil
+	}
+	hint := "want such as .sql or .tar.gz"
+	if dotted := "." + strings.ToLower(strings.TrimLeft(ext, ".")); manyExts.MatchString(dotted) {
+		hint = "want " + dotted
+	}
+	return usagef("--ext %q: %s", ext, hint)
 }
 
 // println writes a result, whose loss is a failure.
@@ -63,6 +86,7 @@ func (a *app) println(line string) error {
 }
 
 var (
+	manyExts = regexp.MustCompile(`^(\.[a-z0-9]{1,10}){0,2}$`)
 	validExt = regexp.MustCompile(`^\.[a-z0-9]{1,10}$`)
 	number   = regexp.MustCompile(`^\.[0-9]+$`)
 	packed   = regexp.MustCompile(`^\.(gz|bz2|xz|zst|lz4)$`)

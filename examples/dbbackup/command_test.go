@@ -63,7 +63,8 @@ func TestCommands(t *testing.T) {
 		t.Errorf("check: %s", got)
 	}
 	s.ok("", "delete", ref)
-	s.fails(exitFailure, []string{"restore", ref}, "no such snapshot", ref)
+	s.fails(exitFailure, []string{"restore", ref}, "no such snapshot", ref, "dbbackup list shows")
+	s.fails(exitFailure, []string{"restore", "nope/latest"}, "dbbackup names shows")
 	s.fails(exitFailure, []string{"delete", ref}, "no such snapshot", ref)
 	if got := s.ok("", "sweep"); !strings.HasPrefix(got, "0 abandoned") {
 		t.Errorf("sweep: %q", got)
@@ -192,8 +193,8 @@ func TestJSON(t *testing.T) {
 			t.Errorf("show --json: %s is %v, not %v", key, shown[key], want)
 		}
 	}
-	if got := s.ok("", "list", "--json", "--name=nothing"); got != "[]\n" {
-		t.Errorf("list of nothing: %q", got)
+	if r := s.run("", "list", "--json", "--name=nothing"); r.status != exitOK || r.out != "[]\n" || !strings.Contains(r.err, `no snapshots of the name "nothing"`) {
+		t.Errorf("list of nothing: %+v", r)
 	}
 }
 
@@ -326,7 +327,7 @@ func TestKeygen(t *testing.T) {
 	if r.status != exitOK || !found || err != nil {
 		t.Fatalf("status %d, standard output of %d bytes, %v", r.status, len(r.out), err)
 	}
-	if !strings.Contains(r.err, key.ID()) || strings.Contains(r.err, text[10:30]) {
+	if !strings.Contains(r.err, key.ID()) || !strings.Contains(r.err, "umask 077") || strings.Contains(r.err, text[10:30]) {
 		t.Errorf("standard error must have the id and not the key: %q", r.err)
 	}
 	if again := s.run("", "keygen"); again.out == r.out {

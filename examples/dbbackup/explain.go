@@ -2,14 +2,26 @@ package main
 
 import (
 	"errors"
+	"strings"
 
 	"github.com/databasement/backup"
 	"github.com/databasement/backup/crypto"
 )
 
+// inOurWords says the command or the flag where the library's errors name what Go programs call.
+var inOurWords = strings.NewReplacer(
+	"List shows those that exist", "dbbackup list shows those that exist",
+	"Names shows those that exist", "dbbackup names shows those that exist",
+	"set AllowUnsealed to read it all the same", "--allow-unsealed reads it all the same",
+	"set AgeOptions.Recipients", "set --age-recipients",
+	"set Options.Compressor to the one that wrote the snapshot", "another program wrote the snapshot",
+	"set Options.Encryptor or ReadWith to what opens", "dbbackup has nothing that opens",
+	"OpenObject reads", "dbbackup open reads",
+)
+
 // explain adds to a library's error what a user of this program can do.
 func explain(err error) string {
-	text := oneLine(err.Error())
+	text := inOurWords.Replace(oneLine(err.Error()))
 	noKey := (*crypto.KeyError)(nil)
 	switch {
 	case errors.As(err, &noKey) && noKey.Format == "age":
@@ -18,8 +30,6 @@ func explain(err error) string {
 		text += " (put the key into " + keyVar + " or " + oldKeysVar + ")"
 	case errors.Is(err, backup.ErrTooSmall):
 		text += " (--min-size sets the minimum, and 0 allows an empty stream); nothing was committed"
-	case errors.Is(err, backup.ErrUnsealed):
-		text += " (--allow-unsealed)"
 	}
 	return text
 }

@@ -44,7 +44,7 @@ func (s *settings) flags(env func(string) string) *flag.FlagSet {
 	f.StringVar(&s.volume, "volume", env("BACKUP_VOLUME"), "where snapshots live: `file:///path` (BACKUP_VOLUME)")
 	f.StringVar(&s.compression, "compression", env("BACKUP_COMPRESSION"), "`format` of new snapshots: zstd (default), gzip, xz or none (BACKUP_COMPRESSION)")
 	f.StringVar(&s.level, "level", env("BACKUP_COMPRESSION_LEVEL"), "compression `level`; default: the format's own (BACKUP_COMPRESSION_LEVEL)")
-	f.StringVar(&s.encryption, "encryption", env("BACKUP_ENCRYPTION"), "`format` of new snapshots: aes256 (default if there is a key), age or none (BACKUP_ENCRYPTION)")
+	f.StringVar(&s.encryption, "encryption", env("BACKUP_ENCRYPTION"), "`format` of new snapshots: aes256 (default if there is a key), age (default if there are only recipients) or none (BACKUP_ENCRYPTION)")
 	f.StringVar(&s.ageRecipients, "age-recipients", env("BACKUP_AGE_RECIPIENTS_FILE"), "`file` of who can read new snapshots (BACKUP_AGE_RECIPIENTS_FILE)")
 	f.StringVar(&s.ageIdentities, "age-identities", env("BACKUP_AGE_IDENTITIES_FILE"), "`file` of secret keys to read snapshots with (BACKUP_AGE_IDENTITIES_FILE)")
 	f.BoolVar(&s.allowUnsealed, "allow-unsealed", false, "read snapshots that are not encrypted too, though keys are set")
@@ -82,7 +82,7 @@ func (s *settings) setMinSize(text string) error {
 func parse(f *flag.FlagSet, args []string) (words []string, err error) {
 	for {
 		if err := f.Parse(args); err != nil {
-			return nil, &usageError{err.Error() + ": dbbackup help shows the flags"}
+			return nil, usagef("%v: dbbackup help %s shows the flags", err, commandOf(append(words, f.Args()...)))
 		}
 		rest := f.Args()
 		ended := len(rest) < len(args) && args[len(args)-len(rest)-1] == "--"
@@ -91,6 +91,16 @@ func parse(f *flag.FlagSet, args []string) (words []string, err error) {
 		}
 		words, args = append(words, rest[0]), rest[1:]
 	}
+}
+
+// commandOf is the first of the words that is a command, or says that there is to be one.
+func commandOf(words []string) string {
+	for _, w := range words {
+		if _, err := find(w); err == nil {
+			return w
+		}
+	}
+	return "COMMAND"
 }
 
 // set reports whether a flag was given, rather than taken from the environment.
@@ -112,6 +122,9 @@ func (c *command) check(f *flag.FlagSet, words []string) error {
 	}
 	most := len(strings.Fields(c.words))
 	least := most - strings.Count(c.words, "[")
+	if c.name == "list" && len(words) == 1 {
+		return usagef("list takes no argument: want dbbackup list --name %s", words[0])
+	}
 	if n := len(words); n < least || n > most {
 		return usagef("%s with %d arguments: want dbbackup %s", c.name, n, strings.TrimSpace(c.name+" "+c.words))
 	}

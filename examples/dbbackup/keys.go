@@ -28,6 +28,9 @@ func (a *app) encryptors(write bool) ([]crypto.Encryptor, error) {
 	}
 	all := map[string]crypto.Encryptor{"none": crypto.None, "aes256": crypto.AES256(ring), "age": crypto.Age(ageKeys)}
 	first := a.settings.encryption
+	if first == "" && !hasKey && len(ageKeys.Recipients) > 0 {
+		first = "age"
+	}
 	if first == "" {
 		// A reader without any key gets an empty keyring rather than None: what nothing seals could be
 		// anybody's, and --allow-unsealed or --encryption none say that it is wanted all the same.
@@ -114,6 +117,7 @@ func keygenCommand(_ context.Context, a *app, _ []string) error {
 		return fmt.Errorf("writing the key: %w", err)
 	}
 	a.report.note("key id " + key.ID() + ", which snapshots are marked with and errors name")
+	a.report.note("to store it for nobody else to read, and over no other key: (umask 077; set -C; dbbackup keygen > FILE)")
 	a.report.note("keep a copy of the key away from the backups: without it nobody can read them, and with it anybody can")
 	a.report.note("to change keys, move the old one to " + oldKeysVar + ": it goes on reading older snapshots")
 	return nil

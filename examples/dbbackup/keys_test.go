@@ -87,6 +87,11 @@ func TestAge(t *testing.T) {
 			t.Errorf("open: %q", got)
 		}
 	}
+	delete(s.env, keyVar)
+	delete(s.env, "BACKUP_ENCRYPTION")
+	if got := s.ok("", "show", last(s.ok("x", "backup", "--name=only", "--age-recipients", recipients))); !strings.Contains(got, "age") {
+		t.Errorf("with recipients alone: %s", got)
+	}
 	s.env["BACKUP_ENCRYPTION"] = "age"
 	s.fails(exitUsage, []string{"backup", "--name=shop"}, "--age-recipients")
 	// An identity is a secret: it is refused where recipients are wanted, and not repeated.

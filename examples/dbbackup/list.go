@@ -66,6 +66,9 @@ func listCommand(ctx context.Context, a *app, _ []string) error {
 			records = append(records, recordOf(s))
 		}
 	}
+	if len(records) == 0 && a.settings.name != "" {
+		a.report.note(fmt.Sprintf("there are no snapshots of the name %q: dbbackup names shows those that exist", a.settings.name))
+	}
 	if a.settings.json {
 		return a.printJSON(records)
 	}

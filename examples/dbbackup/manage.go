@@ -39,7 +39,7 @@ func copyCommand(ctx context.Context, a *app, words []string) error {
 		return err
 	}
 	a.leaveRestoreText(ctx, to.Volume())
-	return a.println(snap.Ref())
+	return a.printCommitted(snap)
 }
 
 func deleteCommand(ctx context.Context, a *app, words []string) error {

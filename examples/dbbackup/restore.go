@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -130,6 +131,9 @@ For emergencies: a manifest that is lost or damaged, or an object that another t
 what is undone, such as shop/….sql.zst.aes. Only what the formats themselves check is verified.`
 
 func openCommand(ctx context.Context, a *app, words []string) error {
+	if strings.HasPrefix(words[0], "/") || strings.Contains(words[0], "://") || filepath.IsAbs(words[0]) {
+		return usagef("open %q: OBJECT is a name inside the volume, such as shop/….sql.zst.aes: --volume says where that is", words[0])
+	}
 	b, err := a.open(a.settings.volume, reading)
 	if err != nil {
 		return err
