@@ -84,12 +84,28 @@ func (a *app) overview(w io.Writer) error {
 	return t.Flush()
 }
 
+// shows reports whether help lists the flag: the common ones only where they make a difference.
+func (c *command) shows(name string) bool {
+	switch name {
+	case "h":
+		return false
+	case "help":
+		return true
+	case "compression", "level":
+		return slices.Contains([]string{"backup", "copy", "check"}, c.name)
+	}
+	if slices.Contains([]string{"keygen", "version", "help"}, c.name) {
+		return false
+	}
+	return slices.Contains(common, name) || slices.Contains(c.flags, name)
+}
+
 // help shows how a command is used.
 func (c *command) help(w io.Writer, f *flag.FlagSet) error {
 	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
 	fmt.Fprintf(t, "usage: dbbackup %s [FLAGS]\n\n%s\n\n", strings.TrimSpace(c.name+" "+c.words), strings.TrimSpace(c.about))
 	f.VisitAll(func(g *flag.Flag) {
-		if g.Name == "h" || !slices.Contains(common, g.Name) && !slices.Contains(c.flags, g.Name) {
+		if !c.shows(g.Name) {
 			return
 		}
 		value, usage := flag.UnquoteUsage(g)

@@ -307,7 +307,7 @@ func TestVersionAndHelp(t *testing.T) {
 	for _, c := range commands() {
 		for _, args := range [][]string{{"help", c.name}, {c.name, "-h"}, {"--help", c.name}} {
 			got := s.ok("", args...)
-			if !strings.HasPrefix(got, "usage: dbbackup "+c.name) || !strings.Contains(got, "--volume") {
+			if !strings.HasPrefix(got, "usage: dbbackup "+c.name) || !strings.Contains(got, "--help") {
 				t.Errorf("%q: %s", args, got)
 			}
 			for _, f := range c.flags {
@@ -315,6 +315,16 @@ func TestVersionAndHelp(t *testing.T) {
 					t.Errorf("%q does not show -%s", args, f)
 				}
 			}
+		}
+	}
+}
+
+func TestHelpShowsWhatMakesADifference(t *testing.T) {
+	s := newShell(t)
+	for name, want := range map[string][2]bool{"backup": {true, true}, "restore": {true, false}, "delete": {true, false}, "keygen": {false, false}} {
+		got := s.ok("", "help", name)
+		if shown := [2]bool{strings.Contains(got, "--volume "), strings.Contains(got, "--compression ")}; shown != want {
+			t.Errorf("help %s shows --volume and --compression: %v, want %v", name, shown, want)
 		}
 	}
 }
