@@ -13,8 +13,8 @@ import (
 	"github.com/databasement/backup/crypto"
 )
 
-// python finds a python3 that has what RESTORE.txt says is to be installed.
-func python(t *testing.T) string {
+// findPython finds a python3 that has what RESTORE.txt says is to be installed.
+func findPython(t *testing.T) string {
 	t.Helper()
 	var errs []error
 	for _, exe := range []string{"python3", "/usr/bin/python3"} { // the second has Debian's packages
@@ -29,7 +29,7 @@ func python(t *testing.T) string {
 }
 
 // byHand takes decrypt.py out of RESTORE.txt as that says, and gives it what cat prints of objects, a glob.
-func byHand(t *testing.T, objects, key string, args ...string) (string, error) {
+func byHand(t *testing.T, python, objects, key string, args ...string) (string, error) {
 	t.Helper()
 	guide, dir := write(t, restoreTextName, restoreGuide), t.TempDir()
 	script := fmt.Sprintf(`cd %s && sed -n '/^# decrypt.py/,/^# end/p' %s > decrypt.py && cat %s | "$PYTHON" decrypt.py "$@"`, dir, guide, objects)
@@ -37,23 +37,24 @@ func byHand(t *testing.T, objects, key string, args ...string) (string, error) {
 		t.Error("RESTORE.txt has another command to take decrypt.py out of it")
 	}
 	cmd := exec.CommandContext(t.Context(), "sh", append([]string{"-c", script, "sh"}, args...)...)
-	cmd.Env = append(os.Environ(), "PYTHON="+python(t), keyVar+"="+key)
+	cmd.Env = append(os.Environ(), "PYTHON="+python, keyVar+"="+key)
 	out, err := cmd.Output()
 	return string(out), err
 }
 
 // RESTORE.txt keeps its promise: what it has in it decrypts, and finds a wrong key and a cut stream.
 func TestRestoreByHand(t *testing.T) {
+	python := findPython(t)
 	s := newShell(t)
 	text := string(noise(3<<20, 4))
 	ref := last(s.ok(text, "backup", "--name=shop", "--ext=.sql", "--compression=none"))
 	object := filepath.Join(s.dir, filepath.FromSlash(ref)+".sql.aes")
 	for _, key := range []string{s.key.Encode(), strings.TrimRight(s.key.Encode(), "=")} {
-		if got, err := byHand(t, object+"*", key); err != nil || got != text {
+		if got, err := byHand(t, python, object+"*", key); err != nil || got != text {
 			t.Errorf("%d bytes of %d, %v", len(got), len(text), err)
 		}
 	}
-	if got, err := byHand(t, object+"*", crypto.NewKey().Encode()); err == nil || got != "" {
+	if got, err := byHand(t, python, object+"*", crypto.NewKey().Encode()); err == nil || got != "" {
 		t.Errorf("with another key: %d bytes, %v", len(got), err)
 	}
 
@@ -61,14 +62,14 @@ func TestRestoreByHand(t *testing.T) {
 	s.env[keyVar], s.env[oldKeysVar] = next.Encode(), s.key.Encode()
 	s.ok("", "rekey", ref)
 	wrap := filepath.Join(s.dir, filepath.FromSlash(ref)+".wrap-"+next.ID())
-	if got, err := byHand(t, object+"*", next.Encode(), wrap); err != nil || got != text {
+	if got, err := byHand(t, python, object+"*", next.Encode(), wrap); err != nil || got != text {
 		t.Errorf("rekeyed: %d bytes of %d, %v", len(got), len(text), err)
 	}
 
 	if err := os.Truncate(object, 2<<20); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := byHand(t, object+"*", s.key.Encode()); err == nil {
+	if _, err := byHand(t, python, object+"*", s.key.Encode()); err == nil {
 		t.Error("a cut stream passes")
 	}
 }
@@ -90,7 +91,7 @@ func TestRestoreByHandOfPieces(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, err := byHand(t, volume+"/shop/eu/*.sql.aes*", key); err != nil || got != string(want) {
+	if got, err := byHand(t, findPython(t), volume+"/shop/eu/*.sql.aes*", key); err != nil || got != string(want) {
 		t.Errorf("%d bytes of %d, %v", len(got), len(want), err)
 	}
 }
