@@ -13,6 +13,7 @@ age age
 7zz 7zip
 lz4 lz4
 /usr/bin/time time
+/usr/lib/python3/dist-packages/cryptography python3-cryptography
 '
 
 missing=()
