@@ -148,7 +148,7 @@ name=shop
 # written COMPRESSION ENCRYPTION: backs up, and has it read.
 written() {
 	rm -rf "$work/volume"
-	BACKUP_VOLUME=file://$work/volume "$work/dbbackup" backup --name shop --compression "$1" --encryption "$2" "$work/plain" >/dev/null
+	BACKUP_VOLUME=file://$work/volume "$work/dbbackup" backup --name shop --min-size 0 --compression "$1" --encryption "$2" "$work/plain" >/dev/null
 	case $2 in none) flags=() ;; aes256) flags=(--key "$old") ;; age) flags=(--age-identity "$work/identity") ;; esac
 	reads "$work/volume" "$work/plain" "${flags[@]}"
 	echo "ok dbbackup: $1, $2, $(stat -c %s "$work/plain") bytes"

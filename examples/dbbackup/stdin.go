@@ -15,7 +15,13 @@ type stdinReader struct {
 }
 
 // interruptible reads r in a goroutine of its own, which a silent r keeps until the program ends.
+// A regular file is never silent, and is read as it is.
 func interruptible(r io.Reader) io.Reader {
+	if f, ok := r.(*os.File); ok {
+		if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
+			return f
+		}
+	}
 	out, in := io.Pipe()
 	go func() {
 		buf := make([]byte, 256<<10)
