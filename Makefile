@@ -12,7 +12,7 @@ GOVULNCHECK  = golang.org/x/vuln/cmd/govulncheck@v1.9.0
 MODULES = . internal/integration
 each = @set -e; for m in $(MODULES); do (cd $$m && $(1)); done
 
-.PHONY: test unit check fmt vet staticcheck tools fuzz bench kill integration vuln cover tidy cross
+.PHONY: test unit check fmt vet staticcheck tools fuzz bench kill long integration vuln cover tidy cross
 
 # Everything that must pass before a commit, in a few minutes.
 test: tools check unit
@@ -49,6 +49,10 @@ bench:
 kill:
 	@$(GO) test -list Kill ./examples/dbbackup/... | grep -q '^Test' || { echo "kill: there is no such test"; exit 1; }
 	DBBACKUP_KILLS=$(DBBACKUP_KILLS) $(GO) test -count=1 -timeout 20m -run Kill $(TESTFLAGS) ./examples/dbbackup/...
+
+# What the quick tests sample, at every byte.
+long:
+	BACKUP_LONG_TESTS=1 $(GO) test -count=1 -timeout 20m -run 'Anywhere|Truncat|Flip|Change' $(TESTFLAGS) . ./crypto
 
 # Real databases and stock tools, on this machine.
 integration:
