@@ -3,8 +3,8 @@ package manifest
 import (
 	"errors"
 	"math"
-	"strconv"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -59,9 +59,9 @@ func TestRules(t *testing.T) {
 		"two stage exts":         {func(m *Manifest) { m.Compression.Ext = ".a.b" }, "extension"},
 		"numbered stage":         {func(m *Manifest) { m.Encryption.Ext = ".002" }, "extension"},
 		"long header":            {func(m *Manifest) { m.Encryption.Name, m.Encryption.Header = "aes256", make([]byte, 8<<10+1) }, "header of 8193 bytes"},
-		"key id with escapes": {func(m *Manifest) { m.Encryption.KeyIDs = []string{"\x1b[2J"} }, "key ids"},
-		"long key id":         {func(m *Manifest) { m.Encryption.KeyIDs = []string{strings.Repeat("k", 65)} }, "key ids"},
-		"many key ids":        {func(m *Manifest) { m.Encryption.KeyIDs = slices.Repeat([]string{"k"}, 65) }, "key ids"},
+		"key id with escapes":    {func(m *Manifest) { m.Encryption.KeyIDs = []string{"\x1b[2J"} }, "key ids"},
+		"long key id":            {func(m *Manifest) { m.Encryption.KeyIDs = []string{strings.Repeat("k", 65)} }, "key ids"},
+		"many key ids":           {func(m *Manifest) { m.Encryption.KeyIDs = slices.Repeat([]string{"k"}, 65) }, "key ids"},
 		"negative plain":         {func(m *Manifest) { m.PlainSize = -1 }, "plain size -1"},
 		"no chunk size":          {func(m *Manifest) { m.ChunkSize = 0 }, "chunk size 0"},
 		"negative chunk":         {func(m *Manifest) { m.ChunkSize = -ChunkSize }, "chunk size -"},
