@@ -148,7 +148,7 @@ func Wrap(name, id, keyID string) string { return name + "/" + id + ".wrap-" + k
 // CheckKeyID reports why s cannot be in the name of a wrap.
 func CheckKeyID(s string) error {
 	if !wrap.MatchString(".wrap-" + s) {
-		return fmt.Errorf("key id %q must be 1 to 64 of a-z, 0-9, '.', '_' and '-', and begin with a letter or digit", s)
+		return fmt.Errorf("key id %.80q must be 1 to 64 of a-z, 0-9, '.', '_' and '-', and begin with a letter or digit", s)
 	}
 	return nil
 }

@@ -6,16 +6,12 @@ import (
 	"math"
 	"path"
 	"regexp"
-	"slices"
 	"time"
 	"unicode/utf8"
 
 	"github.com/databasement/backup/crypto"
 	"github.com/databasement/backup/internal/layout"
 )
-
-// keyID is that of a wrap's name, so that errors can name it as it is.
-var keyID = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,63}$`)
 
 var stageName = regexp.MustCompile(`^[a-z0-9-]{1,32}$`)
 
@@ -76,8 +72,13 @@ func (s *Stage) Check(what string) error {
 	if err := layout.CheckStageExt(s.Ext); err != nil {
 		return fmt.Errorf("%s %s: %w", what, s.Name, err)
 	}
-	if len(s.KeyIDs) > MaxKeyIDs || slices.ContainsFunc(s.KeyIDs, func(id string) bool { return !keyID.MatchString(id) }) {
-		return fmt.Errorf("%s %s: at most %d key ids, each 1 to 64 of a-z, 0-9, '.', '_' and '-', are allowed", what, s.Name, MaxKeyIDs)
+	if len(s.KeyIDs) > MaxKeyIDs {
+		return fmt.Errorf("%s %s: %d key ids, at most %d are allowed", what, s.Name, len(s.KeyIDs), MaxKeyIDs)
+	}
+	for _, id := range s.KeyIDs { // which errors will name as they are
+		if err := layout.CheckKeyID(id); err != nil {
+			return fmt.Errorf("%s %s: %w", what, s.Name, err)
+		}
 	}
 	if len(s.Header) > crypto.MaxHeader {
 		return fmt.Errorf("%s header of %d bytes", what, len(s.Header))
