@@ -72,7 +72,7 @@ func (b *Backup) rekey(ctx context.Context, op *operation, ref string) (string, 
 	if !ok || b.opts.Encryptor.Name() != o.m.Encryption.Name {
 		return "", fmt.Errorf("a snapshot encrypted with %s cannot get another key from %s: Copy it instead", o.m.Encryption.Name, b.opts.Encryptor.Name())
 	}
-	envelope := crypto.Envelope{Header: o.m.Encryption.Header, Want: identityOf(o.m)}
+	envelope := crypto.Envelope{Header: o.m.Encryption.Header, Want: identityOf(o.m.Manifest)}
 	keyID, wrap, err := rewrapper.Rewrap(ctx, envelope)
 	if isKeyError(err) { // an earlier Rekey's key may open it
 		if envelope.Wraps, err = b.wraps(ctx, o.m.Name, o.m.ID); err == nil {

@@ -99,9 +99,6 @@ func (o *operation) identify(snapshot string, total int64) {
 
 func (o *operation) warn(err error) { o.emit(EventWarning, err) }
 
-// again warns of a request that is repeated.
-func (o *operation) again(_ string, err error) { o.warn(err) }
-
 func (o *operation) onPlain(n int64) {
 	o.plain.Store(n)
 	o.emit(EventProgress, nil)

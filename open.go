@@ -61,7 +61,7 @@ func (b *Backup) load(ctx context.Context, op *operation, ref string) (*manifest
 			err = retry.Stop(err)
 		}
 		return err
-	}, func(_ int, err error) { op.warn(err) })
+	}, op.warn)
 	switch {
 	case errors.Is(err, storage.ErrNotExist):
 		return nil, b.explainMissing(ctx, name, id, err)
@@ -108,7 +108,7 @@ func (b *Backup) unlock(ctx context.Context, m *manifest.Sealed) (*opened, error
 		plain, err := m.Unseal(nil)
 		return &opened{b, m, crypto.None, key, plain}, err
 	}
-	envelope := crypto.Envelope{Header: m.Encryption.Header, Want: identityOf(m)}
+	envelope := crypto.Envelope{Header: m.Encryption.Header, Want: identityOf(m.Manifest)}
 	o, err := b.tryKeys(ctx, m, envelope)
 	if !isKeyError(err) {
 		return o, err
@@ -127,7 +127,7 @@ func (b *Backup) unlock(ctx context.Context, m *manifest.Sealed) (*opened, error
 // encrypts reports whether new snapshots are encrypted.
 func (b *Backup) encrypts() bool { return b.opts.Encryptor.Name() != crypto.None.Name() }
 
-func identityOf(m *manifest.Sealed) crypto.Identity {
+func identityOf(m *manifest.Manifest) crypto.Identity {
 	at, _ := layout.IDTime(m.ID)
 	return crypto.Identity{Name: m.Name, ID: m.ID, Ext: m.Ext, Time: at}
 }
@@ -198,7 +198,7 @@ func (b *Backup) wraps(ctx context.Context, name, id string) (wraps [][]byte, er
 
 // stored is the snapshot's stored stream, verified by chunk.
 func (b *Backup) stored(ctx context.Context, op *operation, m *manifest.Manifest) *verified.Reader {
-	config := verified.Config{Volume: b.vol, Chunk: m.ChunkSize, Again: op.again, Progress: op.onStored}
+	config := verified.Config{Volume: b.vol, Chunk: m.ChunkSize, Again: op.warn, Progress: op.onStored}
 	for i, s := range m.Segments {
 		config.Segments = append(config.Segments, verified.Segment{
 			Object: m.Object(i + 1), Size: s.Size,

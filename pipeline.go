@@ -51,9 +51,6 @@ func (b *Backup) newPipeline(ctx context.Context, op *operation, m *manifest.Man
 	}
 	m.Numbered = b.opts.SegmentSize > 0
 	m.ChunkSize = b.chunkSize
-	if err := layout.CheckExt(m.Ext); err != nil {
-		return nil, err
-	}
 	if _, _, kind, ok := layout.Parse(m.Object(1)); !ok || kind != layout.KindData {
 		return nil, fmt.Errorf("extension %q with those of the stages makes %q, which is reserved", m.Ext, m.Object(1))
 	}
@@ -78,8 +75,7 @@ func (p *pipeline) open(ctx context.Context) (err error) {
 		Stored: p.storeSums, Progress: p.op.onStored,
 	})
 	p.ctx = p.segments.Context()
-	at, _ := layout.IDTime(m.ID)
-	p.encryption, err = p.b.opts.Encryptor.Encrypt(p.ctx, p.segments, crypto.Identity{Name: m.Name, ID: m.ID, Ext: m.Ext, Time: at})
+	p.encryption, err = p.b.opts.Encryptor.Encrypt(p.ctx, p.segments, identityOf(m))
 	if err != nil {
 		return fmt.Errorf("encryption %s: %w", m.Encryption.Name, err)
 	}
@@ -186,7 +182,7 @@ func (p *pipeline) storeSums(ctx context.Context, i int, s segment.Segment) erro
 	return retry.Do(ctx, func() error {
 		_, err := p.b.vol.Put(ctx, name, bytes.NewReader(data))
 		return err
-	}, func(_ int, err error) { p.op.warn(err) })
+	}, p.op.warn)
 }
 
 // checkStored looks that every segment is there, and that no sweep can meet this backup: it removes what has no

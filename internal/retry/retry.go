@@ -24,7 +24,7 @@ type stop struct{ error }
 // Do calls f until it returns nil, an error that no repetition mends, or for the fourth
 // time. Before each repetition it calls again, if not nil, and pauses for a random part of 100, 200, 400 ms.
 // It returns f's last error.
-func Do(ctx context.Context, f func() error, again func(try int, err error)) error {
+func Do(ctx context.Context, f func() error, again func(err error)) error {
 	for try, pause := 1, first; ; try, pause = try+1, pause*2 {
 		err := f()
 		if s, ok := err.(*stop); ok {
@@ -34,7 +34,7 @@ func Do(ctx context.Context, f func() error, again func(try int, err error)) err
 			return err
 		}
 		if again != nil {
-			again(try, err)
+			again(err)
 		}
 		timer := time.NewTimer(pause/2 + rand.N(pause/2))
 		select {

@@ -36,7 +36,7 @@ func TestDo(t *testing.T) {
 						return test.errs[calls-1]
 					}
 					return nil
-				}, func(int, error) { agains++ })
+				}, func(error) { agains++ })
 				if !errors.Is(err, test.want) || test.want == nil && err != nil {
 					t.Fatalf("got %v, want %v", err, test.want)
 				}

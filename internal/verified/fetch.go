@@ -56,11 +56,7 @@ func (r *Reader) fetch(f *fetch) error {
 		}
 		damaged = true
 		return err
-	}, func(_ int, err error) {
-		if r.cfg.Again != nil {
-			r.cfg.Again(s.Object, err)
-		}
-	})
+	}, r.cfg.Again)
 	if err == nil {
 		r.fetched.add(n)
 	}

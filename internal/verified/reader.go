@@ -33,7 +33,7 @@ type Config struct {
 	Chunk    int64 // bytes; chunks begin anew in each segment
 	// Again, if not nil, is told of each repetition; Progress, of how many bytes were fetched in all.
 	// Both are called from several goroutines.
-	Again    func(object string, err error)
+	Again    func(err error)
 	Progress func(stored int64)
 }
 

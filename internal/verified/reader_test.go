@@ -118,7 +118,7 @@ func TestNothingUnverifiedComesOut(t *testing.T) {
 			fault.Inject(storagetest.Fault{Op: "Read", Kind: kind, Nth: 5}, storagetest.Fault{Op: "Read", Kind: kind, Nth: 6},
 				storagetest.Fault{Op: "Read", Kind: kind, Nth: 7}, storagetest.Fault{Op: "Read", Kind: kind, Nth: 8})
 			var warned atomic.Int32
-			r := New(t.Context(), Config{Volume: fault, Segments: segments, Chunk: 100, Again: func(string, error) { warned.Add(1) }})
+			r := New(t.Context(), Config{Volume: fault, Segments: segments, Chunk: 100, Again: func(error) { warned.Add(1) }})
 			defer r.Close()
 			got, err := io.ReadAll(r)
 			if !bytes.HasPrefix(data, got) || err == nil && len(got) != len(data) {
