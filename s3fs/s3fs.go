@@ -21,6 +21,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/databasement/backup/storage"
 )
@@ -101,26 +102,30 @@ type head struct {
 }
 
 func (v *Volume) head(ctx context.Context, name string) (h head, err error) {
-	in := &s3.HeadObjectInput{Bucket: &v.bucket, Key: v.key(name)}
-	if v.o.Checksum != ChecksumNone {
-		in.ChecksumMode = "ENABLED"
-	}
-	err = v.request(ctx, func(ctx context.Context) error {
-		out, err := v.c.s3.HeadObject(ctx, in)
-		if err != nil {
-			return err
-		}
-		if out.ContentLength == nil || out.LastModified == nil {
-			return fmt.Errorf("%w: the answer to HeadObject lacks the size or the time", errAnswer)
-		}
-		h = head{
-			Object: storage.Object{Name: name, Size: *out.ContentLength, ModTime: *out.LastModified, ETag: unquote(out.ETag)},
-			token:  out.Metadata[tokenKey],
-			sha256: aws.ToString(out.ChecksumSHA256),
-		}
-		return nil
+	err = v.request(ctx, func(ctx context.Context) (err error) {
+		h, err = v.headOnce(ctx, name)
+		return err
 	})
 	return h, err
+}
+
+func (v *Volume) headOnce(ctx context.Context, name string) (head, error) {
+	in := &s3.HeadObjectInput{Bucket: &v.bucket, Key: v.key(name)}
+	if v.o.Checksum != ChecksumNone {
+		in.ChecksumMode = types.ChecksumModeEnabled
+	}
+	out, err := v.c.s3.HeadObject(ctx, in)
+	if err != nil {
+		return head{}, err
+	}
+	if out.ContentLength == nil || out.LastModified == nil {
+		return head{}, fmt.Errorf("%w: the answer to HeadObject lacks the size or the time", errAnswer)
+	}
+	return head{
+		Object: storage.Object{Name: name, Size: *out.ContentLength, ModTime: *out.LastModified, ETag: unquote(out.ETag)},
+		token:  out.Metadata[tokenKey],
+		sha256: aws.ToString(out.ChecksumSHA256),
+	}, nil
 }
 
 // Delete implements storage.Volume. In a bucket with versions the object gets a delete marker; a lifecycle rule removes its versions.
@@ -132,7 +137,7 @@ func (v *Volume) Delete(ctx context.Context, name string) error {
 		_, err := v.c.s3.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &v.bucket, Key: v.key(name)})
 		return err
 	})
-	if errors.Is(classify(err), storage.ErrNotExist) {
+	if errors.Is(err, storage.ErrNotExist) {
 		err = nil
 	}
 	return v.error("delete", name, err)

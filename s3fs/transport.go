@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"sync/atomic"
+	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -43,8 +43,7 @@ func (w *watched) Do(req *http.Request) (*http.Response, error) {
 		req.Body = &sending{req.Body, d}
 	}
 	resp, err := w.next.Do(req)
-	d.answered.Store(true)
-	d.timer.Stop()
+	d.answer()
 	if err != nil {
 		defer cancel(nil)
 		return resp, d.reason(err)
@@ -55,11 +54,29 @@ func (w *watched) Do(req *http.Request) (*http.Response, error) {
 
 // watchdog cancels a request when its timer, which every byte winds up again, runs out.
 type watchdog struct {
-	ctx      context.Context
-	cancel   context.CancelCauseFunc
-	stall    time.Duration
-	timer    *time.Timer
-	answered atomic.Bool // from then on only reading the answer counts
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	stall  time.Duration
+	timer  *time.Timer
+
+	mu       sync.Mutex
+	answered bool // from then on only reading the answer counts
+}
+
+// sent winds the timer up. A transport may still read a request's body when the answer is here.
+func (d *watchdog) sent() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !d.answered {
+		d.timer.Reset(d.stall)
+	}
+}
+
+func (d *watchdog) answer() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.answered = true
+	d.timer.Stop()
 }
 
 // reason is why the request ended, where the watchdog ended it.
@@ -77,9 +94,7 @@ type sending struct {
 }
 
 func (s *sending) Read(p []byte) (int, error) {
-	if !s.d.answered.Load() {
-		s.d.timer.Reset(s.d.stall)
-	}
+	s.d.sent()
 	return s.ReadCloser.Read(p)
 }
 

@@ -46,11 +46,14 @@ func Do(ctx context.Context, f func() error, again func(err error)) error {
 	}
 }
 
+// ErrExhausted marks an error of something that has repeated its requests often enough already.
+var ErrExhausted = errors.New("repeated often enough")
+
 // Worth reports whether another try could end otherwise. A time-out of one request, which net makes a
 // context.DeadlineExceeded, could; that of the caller's ctx is seen by Do.
 func Worth(err error) bool {
 	for _, final := range []error{
-		fs.ErrNotExist, fs.ErrExist, fs.ErrPermission, fs.ErrInvalid, storage.ErrTooLarge, errors.ErrUnsupported,
+		fs.ErrNotExist, fs.ErrExist, fs.ErrPermission, fs.ErrInvalid, storage.ErrTooLarge, errors.ErrUnsupported, ErrExhausted,
 	} {
 		if errors.Is(err, final) {
 			return false

@@ -24,6 +24,7 @@ func TestDo(t *testing.T) {
 		"time-out":     {[]error{context.DeadlineExceeded}, 2, nil}, // of one request, as net has it
 		"absent":       {[]error{fmt.Errorf("get: %w", fs.ErrNotExist)}, 1, fs.ErrNotExist},
 		"refused":      {[]error{errOops, fs.ErrPermission}, 2, fs.ErrPermission},
+		"exhausted":    {[]error{fmt.Errorf("get: %w", ErrExhausted)}, 1, ErrExhausted},
 		"told to stop": {[]error{Stop(errOops)}, 1, errOops},
 	} {
 		t.Run(what, func(t *testing.T) {

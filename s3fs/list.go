@@ -1,0 +1,113 @@
+package s3fs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"net/url"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+
+	"github.com/databasement/backup/storage"
+)
+
+// List implements storage.Volume. Keys that no object of a volume can have, such as "dir/", are left out.
+func (v *Volume) List(ctx context.Context, prefix string) iter.Seq2[storage.Object, error] {
+	return func(yield func(storage.Object, error) bool) {
+		p := &pages{v: v, prefix: v.prefix + prefix}
+		for more := true; more; {
+			objects, err := p.next(ctx)
+			if err != nil {
+				yield(storage.Object{}, v.error("list", prefix, err))
+				return
+			}
+			for _, o := range objects {
+				if cause := ended(ctx); cause != nil {
+					yield(storage.Object{}, v.error("list", prefix, cause))
+					return
+				}
+				if !yield(o, nil) {
+					return
+				}
+			}
+			more = p.token != nil
+		}
+	}
+}
+
+// pages are the answers to one listing. One that stops early or goes in circles is an error: what is missing
+// in a listing counts as deleted.
+type pages struct {
+	v      *Volume
+	prefix string
+	token  *string // of the next page
+	last   string  // key
+}
+
+func (p *pages) next(ctx context.Context) (objects []storage.Object, err error) {
+	in := &s3.ListObjectsV2Input{Bucket: &p.v.bucket, Prefix: &p.prefix, EncodingType: types.EncodingTypeUrl, ContinuationToken: p.token}
+	var out *s3.ListObjectsV2Output
+	err = p.v.request(ctx, func(ctx context.Context) (err error) {
+		out, err = p.v.c.s3.ListObjectsV2(ctx, in)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, o := range out.Contents {
+		object, ok, err := p.object(o, out.EncodingType == types.EncodingTypeUrl)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			objects = append(objects, object)
+		}
+	}
+	return objects, p.turn(out)
+}
+
+// turn finds the next page.
+func (p *pages) turn(out *s3.ListObjectsV2Output) error {
+	before := p.token
+	p.token = nil
+	if !aws.ToBool(out.IsTruncated) {
+		return nil
+	}
+	token := aws.ToString(out.NextContinuationToken)
+	switch {
+	case token == "":
+		return errors.New("the store says that the listing goes on, and not where: what it has named is not all")
+	case before != nil && token == *before:
+		return errors.New("the store gives the same page of the listing again: what it has named is not all")
+	}
+	p.token = &token
+	return nil
+}
+
+func (p *pages) object(o types.Object, encoded bool) (_ storage.Object, ok bool, err error) {
+	key := aws.ToString(o.Key)
+	if encoded {
+		if key, err = url.QueryUnescape(key); err != nil {
+			return storage.Object{}, false, fmt.Errorf("the store lists a key that cannot be decoded: %w", err)
+		}
+	}
+	if !strings.HasPrefix(key, p.prefix) {
+		return storage.Object{}, false, fmt.Errorf("the store lists the key %q, which does not begin with %q", key, p.prefix)
+	}
+	if p.last != "" && key <= p.last {
+		return storage.Object{}, false, fmt.Errorf("the store lists the key %q after %q, out of order", key, p.last)
+	}
+	p.last = key
+	name := strings.TrimPrefix(key, p.v.prefix)
+	if storage.CheckName(name) != nil {
+		return storage.Object{}, false, nil
+	}
+	if o.Size == nil || o.LastModified == nil {
+		return storage.Object{}, false, fmt.Errorf("%w: the listing lacks the size or the time of %q", errAnswer, key)
+	}
+	return storage.Object{Name: name, Size: *o.Size, ModTime: *o.LastModified, ETag: unquote(o.ETag)}, true, nil
+}
