@@ -12,13 +12,14 @@ GOVULNCHECK  = golang.org/x/vuln/cmd/govulncheck@v1.9.0
 MODULES = . internal/integration
 each = @set -e; for m in $(MODULES); do (cd $$m && $(1)); done
 
-.PHONY: test unit check fmt vet staticcheck tools fuzz bench kill long integration vuln cover tidy cross
+.PHONY: test unit check fmt vet staticcheck tools docker fuzz bench kill long integration vuln cover tidy cross
 
 # Everything that must pass before a commit, in a few minutes.
 test: tools check unit
 
 unit:
-	$(call each,$(GO) test -race -timeout 5m $(TESTFLAGS) ./...)
+	$(GO) test -race -timeout 5m $(TESTFLAGS) ./...
+	@GO='$(GO)' scripts/servers.sh -race $(TESTFLAGS)
 
 check: fmt vet staticcheck
 
@@ -35,6 +36,10 @@ staticcheck:
 # elsewhere the script says what is missing, and the tests go on.
 tools:
 	@scripts/tools.sh || { test "$$(id -u)" != 0 || ! command -v apt-get >/dev/null; }
+
+# The tests with real servers, MinIO in a container. Where no Docker engine answers, this starts one, which takes root.
+docker:
+	@GO='$(GO)' scripts/docker.sh scripts/servers.sh -race $(TESTFLAGS)
 
 # Every fuzz target for FUZZTIME.
 fuzz:
