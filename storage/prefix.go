@@ -40,6 +40,8 @@ func (p *prefixed) As(target any) bool {
 		return translate(p, t, func(u SizeLimiter) SizeLimiter { return u })
 	case *Sweeper:
 		return translate(p, t, func(u Sweeper) Sweeper { return prefixedSweeper{p, u} })
+	case *Checker:
+		return translate(p, t, func(u Checker) Checker { return u })
 	}
 	return false
 }

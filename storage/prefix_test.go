@@ -68,6 +68,8 @@ func (everything) Presign(_ context.Context, name string, _ time.Duration) (stri
 	return "https://example.com/" + name, time.Time{}, nil
 }
 
+func (everything) Check(context.Context) []storage.CheckItem { return nil }
+
 func TestPrefixCapabilities(t *testing.T) {
 	all := storage.Prefix(logged{everything{storage.Memory()}}, "dir")
 	none := storage.Prefix(plain{storage.Memory()}, "dir")
@@ -77,6 +79,7 @@ func TestPrefixCapabilities(t *testing.T) {
 		"Presigner":       has[storage.Presigner],
 		"SizeLimiter":     has[storage.SizeLimiter],
 		"Sweeper":         has[storage.Sweeper],
+		"Checker":         has[storage.Checker],
 	} {
 		if !has(all) {
 			t.Errorf("no %s over a volume that is one", name)

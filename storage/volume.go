@@ -80,7 +80,8 @@ type ExclusivePutter interface {
 	// PutIfAbsent stores data (at most [MaxExclusive] bytes) under name, or returns
 	// [ErrExist] if there is an object of that name. Of any number of
 	// concurrent callers, in any number of processes, exactly one succeeds.
-	// Otherwise it is as Put.
+	// Otherwise it is as Put. A volume that finds out only then that what it is built on cannot do that
+	// returns errors.ErrUnsupported.
 	PutIfAbsent(ctx context.Context, name string, data []byte) (Object, error)
 }
 
@@ -120,6 +121,20 @@ type Sweeper interface {
 	// that were last written before the given time, and returns how many it
 	// removed. It touches no object and nothing that it did not make itself.
 	SweepUnfinished(ctx context.Context, before time.Time) (removed int, err error)
+}
+
+// Checker is a volume that can try more of itself than its methods as a [Volume] show.
+type Checker interface {
+	// Check tries what only this kind of volume has, with objects of its own that it removes
+	// again, and reports each thing apart. What a backup can do without is a Note, not an Err.
+	Check(ctx context.Context) []CheckItem
+}
+
+// CheckItem is one thing that was tried.
+type CheckItem struct {
+	Name string // such as "put"
+	Note string // what was found, for people
+	Err  error  // nil if it works
 }
 
 // Unwrapper is a volume built over another one without changing names or
