@@ -35,8 +35,8 @@ type stretch struct {
 // newAhead goes on from the first range, which has been opened.
 func newAhead(first *section, n int64) *ahead {
 	a := &ahead{end: first.size, next: first.end}
-	if n >= 0 {
-		a.end = min(a.end, first.off+n)
+	if n >= 0 && n < a.end-first.off {
+		a.end = first.off + n
 	}
 	a.ctx, a.cancel = context.WithCancel(first.ctx)
 	first.ctx = a.ctx
@@ -78,6 +78,10 @@ func atEnd(s *section) error {
 
 func (a *ahead) Read(p []byte) (int, error) {
 	if len(p) == 0 || a.err != nil {
+		return 0, a.err
+	}
+	if cause := ended(a.ctx); cause != nil {
+		a.err = a.like.v.error("read", a.like.name, cause)
 		return 0, a.err
 	}
 	for len(a.rest) == 0 {

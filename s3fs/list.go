@@ -18,25 +18,55 @@ import (
 // List implements storage.Volume. Keys that no object of a volume can have, such as "dir/", are left out.
 func (v *Volume) List(ctx context.Context, prefix string) iter.Seq2[storage.Object, error] {
 	return func(yield func(storage.Object, error) bool) {
-		p := &pages{v: v, prefix: v.prefix + prefix}
-		for more := true; more; {
-			objects, err := p.next(ctx)
+		for o, err := range v.list(ctx, prefix) {
+			if cause := ended(ctx); cause != nil {
+				err = cause
+			}
 			if err != nil {
 				yield(storage.Object{}, v.error("list", prefix, err))
 				return
 			}
+			if strings.HasPrefix(o.Name, prefix) && !yield(o, nil) {
+				return
+			}
+		}
+	}
+}
+
+// list yields what begins with the prefix, and perhaps more.
+func (v *Volume) list(ctx context.Context, prefix string) iter.Seq2[storage.Object, error] {
+	return func(yield func(storage.Object, error) bool) {
+		ask, possible := listable(prefix)
+		if !possible {
+			return
+		}
+		p := &pages{v: v, prefix: v.prefix + ask}
+		for more := true; more; more = p.token != nil {
+			objects, err := p.next(ctx)
+			if err != nil {
+				yield(storage.Object{}, err)
+				return
+			}
 			for _, o := range objects {
-				if cause := ended(ctx); cause != nil {
-					yield(storage.Object{}, v.error("list", prefix, cause))
-					return
-				}
 				if !yield(o, nil) {
 					return
 				}
 			}
-			more = p.token != nil
 		}
 	}
+}
+
+// listable returns what to ask a store for that takes no prefix which looks like a path with gaps or dots, as MinIO
+// does. Nothing can be named so, or it is among what the directory has.
+func listable(prefix string) (ask string, possible bool) {
+	i := strings.LastIndexByte(prefix, '/') + 1
+	if i > 0 && storage.CheckName(prefix[:i-1]) != nil {
+		return "", false
+	}
+	if last := prefix[i:]; last == "." || last == ".." {
+		return prefix[:i], true
+	}
+	return prefix, true
 }
 
 // pages are the answers to one listing. One that stops early or goes in circles is an error: what is missing

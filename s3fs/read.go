@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"strings"
 
@@ -42,7 +43,7 @@ func (v *Volume) Open(ctx context.Context, name string, off, n int64) (io.ReadCl
 // open returns the first range.
 func (v *Volume) open(ctx context.Context, name string, off, n int64) (*section, error) {
 	s := &section{v: v, ctx: ctx, name: name, off: off}
-	if n == 0 {
+	if n == 0 || off > math.MaxInt64-rangeSize {
 		return s, s.clip()
 	}
 	if n < 0 || n > rangeSize {

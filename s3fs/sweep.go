@@ -102,11 +102,10 @@ func (v *Volume) own(key string) bool {
 }
 
 func (v *Volume) sweepProbes(ctx context.Context, before time.Time) error {
-	old, err := storage.ListAll(ctx, v, probeDir)
-	if err != nil {
-		return err
-	}
-	for _, o := range old {
+	for o, err := range v.list(ctx, probeDir) {
+		if err != nil {
+			return err
+		}
 		if o.ModTime.Before(before) {
 			if err := v.Delete(ctx, o.Name); err != nil {
 				return err
