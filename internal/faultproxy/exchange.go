@@ -28,23 +28,21 @@ type exchange struct {
 	fault Fault
 }
 
-// record notes that f happened, for Injected.
+// record notes that f happened, for Injected and Faults.
 func (x *exchange) record(f Fault) {
-	what := fmt.Sprintf("%s %s", x.op, x.r.URL.EscapedPath())
-	if part := x.r.URL.Query().Get("partNumber"); part != "" {
-		what += " part " + part
-	}
-	if byteRange := x.r.Header.Get("Range"); byteRange != "" {
-		what += " " + byteRange
-	}
-	x.p.note(fmt.Sprintf("%s, try %d: %v", what, x.try, f))
+	x.p.note(fmt.Sprintf("%s: %v", x.name(), f), 1)
 }
 
-// note adds a line to Injected.
-func (p *Proxy) note(line string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.injected = append(p.injected, line)
+// name tells the request from others in a test's log. No query, which has the signature in a presigned URL.
+func (x *exchange) name() string {
+	s := fmt.Sprintf("%s %s", x.op, x.r.URL.EscapedPath())
+	if part := x.r.URL.Query().Get("partNumber"); part != "" {
+		s += " part " + part
+	}
+	if byteRange := x.r.Header.Get("Range"); byteRange != "" {
+		s += " " + byteRange
+	}
+	return fmt.Sprintf("%s, try %d", s, x.try)
 }
 
 // rewrite changes the request's header.

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -40,8 +39,8 @@ func TestKinds(t *testing.T) {
 		{Fault{Kind: SlowDown, Forwarded: true, RetryAfter: "7"}, "PUT", part, nil, "503 <Code>SlowDown</Code>", false, sent},
 		{Fault{Kind: TooManyRequests}, "DELETE", "/b/k", nil, "429 <Code>TooManyRequests</Code>", false, "-"},
 		{Fault{Kind: InternalError}, "PUT", part, nil, "500 <Code>InternalError</Code>", false, "-"},
-		{Fault{Kind: RefuseTrailers}, "PUT", part, []string{"Content-Encoding", "aws-chunked"}, "501 <Code>NotImplemented</Code>", false, "-"},
-		{Fault{Kind: RefuseTrailers}, "PUT", part, []string{"X-Amz-Trailer", "x-amz-checksum-crc32"}, "501 <Code>NotImplemented</Code>", false, "-"},
+		{Fault{Kind: RefuseTrailers}, "PUT", part, []string{"Content-Encoding", "aws-chunked"}, "501 <Code>NotImplemented<", false, "-"},
+		{Fault{Kind: RefuseTrailers}, "PUT", part, []string{"X-Amz-Trailer", "x-amz-checksum-crc32"}, "501 <Code>NotImplemented<", false, "-"},
 		{Fault{Kind: RefuseTrailers}, "PUT", part, nil, "200 fine", false, sent},
 		{Fault{Kind: ErrorInOK}, "POST", complete, nil, "200 <Code>InternalError</Code>", false, "-"},
 		{Fault{Kind: ErrorInOK, Forwarded: true}, "POST", complete, nil, "200 <Code>InternalError</Code>", false, sent},
@@ -60,7 +59,7 @@ func TestKinds(t *testing.T) {
 			w.plan(t, c.fault)
 			a := w.do(t, c.method, c.uri, sent, c.header...)
 			seen := strconv.Itoa(a.status) + " " + a.body
-			if status, has, _ := strings.Cut(c.client, " "); strings.HasPrefix(has, "<") && strings.HasPrefix(seen, status) && strings.Contains(a.body, has) {
+			if status, has, _ := strings.Cut(c.client, " "); status == strconv.Itoa(a.status) && has != "" && has[0] == '<' && strings.Contains(a.body, has) {
 				seen = c.client
 			}
 			if seen != c.client || (a.err != nil) != c.fails {
@@ -100,11 +99,11 @@ func arrived(w *wire, t *testing.T) string {
 	return asked[0].body
 }
 
-// A reset must be one: RST, which is another error than a closed connection.
+// A reset must be one: RST, which is another error than the end of a closed connection.
 func TestReset(t *testing.T) {
 	w := tcp(t, fine)
 	w.plan(t, Fault{Kind: ResetResponse, Bytes: 2}, Fault{Kind: DropAnswer, Operation: DeleteObject})
-	if a := w.do(t, "GET", "/b/k", ""); !errors.Is(a.err, syscall.ECONNRESET) {
+	if a := w.do(t, "GET", "/b/k", ""); a.err == nil || errors.Is(a.err, io.EOF) || errors.Is(a.err, io.ErrUnexpectedEOF) {
 		t.Errorf("reset: %v", a.err)
 	}
 	if a := w.do(t, "DELETE", "/b/k", ""); !errors.Is(a.err, io.EOF) {
@@ -114,7 +113,7 @@ func TestReset(t *testing.T) {
 
 func TestHeaders(t *testing.T) {
 	w := tcp(t, fine)
-	w.plan(t, Fault{Kind: RewriteAcceptEncoding, Count: Always}, Fault{Kind: DropPrecondition, Count: Always}, Fault{Kind: MissingETag, Nth: 2})
+	w.plan(t, Fault{Kind: RewriteAcceptEncoding, Count: Always}, Fault{Kind: DropPrecondition, Count: Always})
 	for range 2 {
 		w.do(t, "PUT", "/b/k", "x", "If-None-Match", "*", "Accept-Encoding", "identity")
 	}
@@ -206,7 +205,8 @@ func TestHoldPastRetry(t *testing.T) {
 	for _, retried := range []bool{true, false} {
 		synctest.Test(t, func(t *testing.T) {
 			w := pipes(t, fine)
-			w.plan(t, Fault{Kind: HoldPastRetry, Operation: UploadPart, Part: 3, Delay: time.Minute}, Fault{Kind: SlowDown, Part: 3, Operation: UploadPart, Nth: 2})
+			w.plan(t, Fault{Kind: HoldPastRetry, Operation: UploadPart, Part: 3, Delay: time.Minute},
+				Fault{Kind: SlowDown, Operation: UploadPart, Part: 3, Nth: 2})
 			start := time.Now()
 			if a := w.do(t, "PUT", part, "first"); a.err == nil || time.Since(start) != time.Minute {
 				t.Fatalf("%+v after %v", a, time.Since(start))

@@ -2,7 +2,6 @@ package faultproxy
 
 import (
 	"bytes"
-	"fmt"
 	"io"
 	"net/http"
 	"time"
@@ -51,7 +50,7 @@ func (x *exchange) later(body []byte) {
 	defer p.mu.Unlock()
 	l.released = p.release
 	p.late[l] = struct{}{}
-	what := fmt.Sprintf("%s %s, try %d", x.op, x.r.URL.EscapedPath(), x.try)
+	name := x.name()
 	p.running.Go(func() { // ServeHTTP is still counted, so this is no race with Close
 		defer p.delivered(l)
 		select {
@@ -61,7 +60,7 @@ func (x *exchange) later(body []byte) {
 		case <-p.ctx.Done():
 			return
 		}
-		p.note(what + ": " + deliver(p.transport, out))
+		p.note(name+": "+deliver(p.transport, out), 0)
 	})
 }
 

@@ -18,7 +18,8 @@ var pages = map[Operation]struct {
 	item    *regexp.Regexp
 	markers map[string]string // how to go on: the answer's element, by the request's parameter
 }{
-	ListObjectsV2: {regexp.MustCompile(`(?s)<Contents>.*?</Contents>`), map[string]string{"continuation-token": "NextContinuationToken"}},
+	ListObjectsV2: {regexp.MustCompile(`(?s)<Contents>.*?</Contents>`), map[string]string{
+		"continuation-token": "NextContinuationToken"}},
 	ListMultipartUploads: {regexp.MustCompile(`(?s)<Upload>.*?</Upload>`), map[string]string{
 		"key-marker": "NextKeyMarker", "upload-id-marker": "NextUploadIdMarker"}},
 }

@@ -71,12 +71,14 @@ func TestPlan(t *testing.T) {
 		{"first by default", []Fault{{Kind: SlowDown}}, []string{"GET /b/k", "GET /b/k"}, []int{503, 200}},
 		{"a storm", []Fault{{Kind: SlowDown, Nth: 2, Count: 2}}, []string{p3, p3, "GET /b/k", p3}, []int{200, 503, 503, 200}},
 		{"always", []Fault{{Kind: TooManyRequests, Nth: 2, Count: Always}}, []string{p3, p3, p3, p3}, []int{200, 429, 429, 429}},
-		{"of an operation", []Fault{{Kind: SlowDown, Operation: GetObject, Nth: 2}}, []string{"GET /b/k", p3, "GET /b/k"}, []int{200, 200, 503}},
+		{"of an operation", []Fault{{Kind: SlowDown, Operation: GetObject, Nth: 2}},
+			[]string{"GET /b/k", p3, "GET /b/k"}, []int{200, 200, 503}},
 		{"of a part", []Fault{{Kind: SlowDown, Operation: UploadPart, Part: 4}}, []string{p3, p4, p4}, []int{200, 503, 200}},
 		{"of a path", []Fault{{Kind: SlowDown, Path: "/x"}}, []string{"GET /b/k", "GET /b/x"}, []int{200, 503}},
 		{"the first added", []Fault{{Kind: SlowDown}, {Kind: TooManyRequests}, {Kind: InternalError, Nth: 2}},
 			[]string{p3, p3, p3}, []int{503, 500, 200}},
-		{"what the proxy does not know", []Fault{{Kind: SlowDown, Count: Always}}, []string{"PUT /b", "GET /b/k?tagging"}, []int{200, 200}},
+		{"what the proxy does not know", []Fault{{Kind: SlowDown, Count: Always}},
+			[]string{"PUT /b", "GET /b/k?tagging"}, []int{200, 200}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := tcp(t, fine)
@@ -122,7 +124,8 @@ func TestRandom(t *testing.T) {
 		upload  string
 		reverse bool
 	}{
-		{"a", 1, 0.4, "u1", false}, {"same", 1, 0.4, "u2", true}, {"b", 2, 0.4, "u1", false}, {"full", 1, 1, "u1", false}, {"none", 1, 0, "u1", false},
+		{"a", 1, 0.4, "u1", false}, {"same", 1, 0.4, "u2", true}, {"b", 2, 0.4, "u1", false},
+		{"full", 1, 1, "u1", false}, {"none", 1, 0, "u1", false},
 	} {
 		w := tcp(t, fine)
 		if err := w.proxy.Random(c.seed, c.rate, SlowDown, TooManyRequests, ResetRequest, MissingETag, DropAnswer, ErrorInOK); err != nil {
@@ -145,7 +148,11 @@ func TestRandom(t *testing.T) {
 			})
 		}
 		wg.Wait()
-		for _, line := range w.proxy.Injected() {
+		lines := w.proxy.Injected()
+		if !strings.HasPrefix(lines[0], "campaign: seed ") || len(lines) != w.proxy.Faults()+1 {
+			t.Errorf("%d faults: %q", w.proxy.Faults(), lines)
+		}
+		for _, line := range lines[1:] {
 			seen[c.name] = append(seen[c.name], strings.ReplaceAll(line, c.upload, "u"))
 		}
 		slices.Sort(seen[c.name])

@@ -31,6 +31,7 @@ type Proxy struct {
 	campaign *campaign
 	tries    map[string]int // of requests, by identity
 	injected []string
+	faults   int
 	release  chan struct{} // closed by Release, which makes a new one
 	late     map[*late]struct{}
 }
@@ -103,14 +104,31 @@ func (p *Proxy) Release() {
 	}
 }
 
-// Injected is what went wrong so far, in order: the request, which try of it, and the Fault.
+// Faults counts what went wrong so far. A fault that found nothing to change, such as the order of one key, did not happen.
+func (p *Proxy) Faults() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.faults
+}
+
+// Injected is what went wrong so far, in order, for a test's log: the request, which try of it, and the Fault. A line
+// more tells the seed of each campaign, and what came of each request that was forwarded late.
 func (p *Proxy) Injected() []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return slices.Clone(p.injected)
 }
 
-// ServeHTTP forwards a request, or lets it fail.
+// note adds a line to Injected, for that many faults.
+func (p *Proxy) note(line string, faults int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.injected = append(p.injected, line)
+	p.faults += faults
+}
+
+// ServeHTTP forwards a request, or lets it fail. Where the server is not that of Start, Close the Proxy first: a server
+// waits for its handlers, which may stall.
 func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !p.enter() {
 		panic(http.ErrAbortHandler) // Close is the end of all connections

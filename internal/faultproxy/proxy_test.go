@@ -235,6 +235,7 @@ func TestCloseJoins(t *testing.T) {
 	for _, f := range []Fault{
 		{Kind: StallRequest}, {Kind: StallResponse}, {Kind: StallResponse, Bytes: 2, Operation: GetObject},
 		{Kind: ApplyLate}, {Kind: ApplyLate, Delay: time.Hour}, {Kind: HoldPastRetry, Delay: time.Hour}, {Kind: DropAnswer},
+		{Kind: ResetRequest}, {Kind: ResetResponse, Operation: GetObject},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			w := pipes(t, fine)

@@ -41,6 +41,7 @@ func (p *Proxy) Random(seed uint64, rate float64, kinds ...Kind) error {
 	if !(rate >= 0 && rate <= 1) {
 		return fmt.Errorf("faultproxy: a rate of %v is no probability", rate)
 	}
+	p.note(fmt.Sprintf("campaign: seed %d, rate %v, kinds %v", seed, rate, kinds), 0)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.campaign = &campaign{seed, rate, kinds, map[string]uint64{}, map[string]int{}, map[string]storm{}}
