@@ -91,3 +91,6 @@ func (v *Volume) checkConditional(ctx context.Context) storage.CheckItem {
 	}
 	return item
 }
+
+// Policy is the package's Policy for this volume.
+func (v *Volume) Policy(role Role) string { return Policy(v.bucket, v.o.Prefix, role) }

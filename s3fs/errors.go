@@ -181,6 +181,8 @@ func (a answer) hint() string {
 	switch a.code {
 	case "NoSuchBucket":
 		return "create the bucket, or mend its name: it is never created from here"
+	case "NoSuchUpload":
+		return "the store has removed the unfinished upload: MinIO does so after a day, others by a lifecycle rule"
 	case "InvalidObjectState":
 		return "the object is in an archive class: restore it there first, for some days, then read it"
 	case "InvalidAccessKeyId", "SignatureDoesNotMatch":

@@ -58,7 +58,7 @@ type probe struct {
 const (
 	probeDir    = ".s3fs-probe/"
 	probeRounds = 3
-	probeRacers = 6
+	probeRacers = 4
 )
 
 func (p *probe) run(ctx context.Context, v *Volume) error {

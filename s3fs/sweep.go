@@ -51,9 +51,10 @@ func (v *Volume) SweepUnfinished(ctx context.Context, before time.Time) (removed
 	return removed, v.error("sweep", "", err)
 }
 
-// unfinished lists the library's own uploads below the prefix, all or none.
+// unfinished lists the library's own uploads below the prefix, all or none. It asks for those of the whole bucket:
+// MinIO has none for a prefix that is not an object's whole name.
 func (v *Volume) unfinished(ctx context.Context) (own []types.MultipartUpload, err error) {
-	in := &s3.ListMultipartUploadsInput{Bucket: &v.bucket, Prefix: &v.prefix, EncodingType: types.EncodingTypeUrl}
+	in := &s3.ListMultipartUploadsInput{Bucket: &v.bucket, EncodingType: types.EncodingTypeUrl}
 	for {
 		var out *s3.ListMultipartUploadsOutput
 		err := v.request(ctx, func(ctx context.Context) (err error) {

@@ -51,7 +51,7 @@ func (p *putting) upload(ctx context.Context, src *source, first []byte) (storag
 	if cause := ended(u.ctx); cause != nil {
 		err = cause
 	}
-	u.letGo()
+	u.recycleFree()
 	if err != nil {
 		return storage.Object{}, notApplied(u.abort(ctx, err))
 	}
@@ -111,6 +111,8 @@ func (u *upload) sendAll(src *source, first []byte) error {
 	if u.headSize == 0 {
 		return nil
 	}
+	u.wg.Wait()
+	u.recycleFree() // the head may come long after, when further segments need the memory
 	if err := u.fillHead(u.ctx, first); err != nil {
 		return err
 	}
@@ -140,11 +142,15 @@ func (u *upload) take() ([]byte, error) {
 	}
 }
 
-// letGo gives the buffers back, but for the first part's, which has another owner.
-func (u *upload) letGo() {
-	close(u.free)
-	for b := range u.free {
-		u.v.recycle(b)
+// recycleFree gives the free buffers back to the volume.
+func (u *upload) recycleFree() {
+	for {
+		select {
+		case b := <-u.free:
+			u.v.recycle(b)
+		default:
+			return
+		}
 	}
 }
 
