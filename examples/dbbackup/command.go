@@ -29,6 +29,7 @@ func commands() []*command {
 		{"restore", "ID", []string{"o", "verify-first"}, restoreText, restoreCommand},
 		{"verify", "ID", []string{"stored"}, verifyText, verifyCommand},
 		{"copy", "ID", []string{"to", "name"}, copyText, copyCommand},
+		{"url", "ID", []string{"expires", "json"}, urlText, urlCommand},
 		{"delete", "ID", nil, "delete a snapshot, for which no key is needed", deleteCommand},
 		{"sweep", "", nil, sweepText, sweepCommand},
 		{"rekey", "ID", nil, rekeyText, rekeyCommand},
@@ -67,6 +68,17 @@ Keys come from the environment or from files, never from the command line:
   BACKUP_ENCRYPTION_OLD_KEYS   earlier keys that still read, separated by commas
   BACKUP_AGE_RECIPIENTS_FILE   who can read new snapshots, for --encryption age
   BACKUP_AGE_IDENTITIES_FILE   secret age or SSH keys that read
+
+A volume s3://bucket/prefix is reached as AWS's own tools do it, and by these variables:
+
+  AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN   or AWS_S3_PROFILE
+  AWS_REGION, AWS_ENDPOINT_URL_S3, AWS_USE_PATH_STYLE_ENDPOINT  which store
+  AWS_PUBLIC_ENDPOINT_URL_S3                                    what links are made for
+  AWS_CUSTOM_ROLE_ARN, AWS_ROLE_SESSION_NAME                    a role to assume
+  AWS_ENDPOINT_URL_STS, AWS_STS_PROFILE                         where, and by whose credentials
+
+Further settings follow the URL, such as s3://bucket/prefix?max-parts=1000&concurrency=2; docs/S3.md has
+them, and what each provider needs. dbbackup check tries them.
 
 BACKUP_VOLUME, BACKUP_COMPRESSION, BACKUP_COMPRESSION_LEVEL and BACKUP_ENCRYPTION are defaults
 of the flags of those names. The exit status is 0, 1 for a failure, 2 for a usage error.

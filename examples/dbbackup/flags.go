@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // settings are all flags of all commands. The same flag means the same everywhere, so that it may
@@ -30,6 +31,7 @@ type settings struct {
 	json        bool
 	verifyFirst bool
 	stored      bool
+	expires     time.Duration
 }
 
 // common are the flags that every command takes.
@@ -41,7 +43,7 @@ func (s *settings) flags(env func(string) string) *flag.FlagSet {
 	f.SetOutput(io.Discard)
 	f.BoolVar(&s.help, "help", false, "show help")
 	f.BoolVar(&s.help, "h", false, "show help")
-	f.StringVar(&s.volume, "volume", env("BACKUP_VOLUME"), "where snapshots live: `file:///path` (BACKUP_VOLUME)")
+	f.StringVar(&s.volume, "volume", env("BACKUP_VOLUME"), "where snapshots live: `URL`, file:///path or s3://bucket/prefix (BACKUP_VOLUME)")
 	f.StringVar(&s.compression, "compression", env("BACKUP_COMPRESSION"), "`format` of new snapshots: zstd (default), gzip, xz or none (BACKUP_COMPRESSION)")
 	f.StringVar(&s.level, "level", env("BACKUP_COMPRESSION_LEVEL"), "compression `level`; default: the format's own (BACKUP_COMPRESSION_LEVEL)")
 	f.StringVar(&s.encryption, "encryption", env("BACKUP_ENCRYPTION"), "`format` of new snapshots: aes256 (default if there is a key), age (default if there are only recipients) or none (BACKUP_ENCRYPTION)")
@@ -57,6 +59,7 @@ func (s *settings) flags(env func(string) string) *flag.FlagSet {
 	f.BoolVar(&s.json, "json", false, "print JSON")
 	f.BoolVar(&s.verifyFirst, "verify-first", false, "verify the whole snapshot before the first byte is written")
 	f.BoolVar(&s.stored, "stored", false, "compare only what is stored with its digests, which takes no key")
+	f.DurationVar(&s.expires, "expires", time.Hour, "how long links are to work, a `duration` such as 15m or 24h; at most 7 days, default: 1h")
 	return f
 }
 

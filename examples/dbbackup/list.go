@@ -15,7 +15,7 @@ import (
 )
 
 func namesCommand(ctx context.Context, a *app, _ []string) error {
-	b, err := a.open(a.settings.volume, reading)
+	b, err := a.open(ctx, a.settings.volume, reading)
 	if err != nil {
 		return err
 	}
@@ -47,7 +47,7 @@ func listCommand(ctx context.Context, a *app, _ []string) error {
 			return usagef("--name %q: %v", a.settings.name, err)
 		}
 	}
-	b, err := a.open(a.settings.volume, reading)
+	b, err := a.open(ctx, a.settings.volume, reading)
 	if err != nil {
 		return err
 	}
@@ -80,7 +80,7 @@ func listCommand(ctx context.Context, a *app, _ []string) error {
 }
 
 func showCommand(ctx context.Context, a *app, words []string) error {
-	b, ref, err := a.openFor(words[0], reading)
+	b, ref, err := a.openFor(ctx, words[0], reading)
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,8 @@ import (
 	"runtime/debug"
 
 	"github.com/databasement/backup"
+	"github.com/databasement/backup/s3fs"
+	"github.com/databasement/backup/storage"
 )
 
 const copyText = `copy a snapshot to another volume, through the keys and the compression of now
@@ -26,11 +28,11 @@ func copyCommand(ctx context.Context, a *app, words []string) error {
 			return usagef("--name %q: %v", name, err)
 		}
 	}
-	from, err := a.open(a.settings.volume, reading)
+	from, err := a.open(ctx, a.settings.volume, reading)
 	if err != nil {
 		return err
 	}
-	to, err := a.open(a.settings.to, writing)
+	to, err := a.open(ctx, a.settings.to, writing)
 	if err != nil {
 		return err
 	}
@@ -43,7 +45,7 @@ func copyCommand(ctx context.Context, a *app, words []string) error {
 }
 
 func deleteCommand(ctx context.Context, a *app, words []string) error {
-	b, ref, err := a.openFor(words[0], reading)
+	b, ref, err := a.openFor(ctx, words[0], reading)
 	if err != nil {
 		return err
 	}
@@ -54,7 +56,7 @@ const sweepText = `remove what backups that died left, once it is older than 7 d
 It takes no key, touches no snapshot, and may run while backups do.`
 
 func sweepCommand(ctx context.Context, a *app, _ []string) error {
-	b, err := a.open(a.settings.volume, reading)
+	b, err := a.open(ctx, a.settings.volume, reading)
 	if err != nil {
 		return err
 	}
@@ -76,7 +78,7 @@ It adds a small object; the snapshot's own objects stay as they are, and the old
 that has leaked, copy the snapshot and delete the original instead. Prints the new key's id.`
 
 func rekeyCommand(ctx context.Context, a *app, words []string) error {
-	b, ref, err := a.openFor(words[0], rekeying)
+	b, ref, err := a.openFor(ctx, words[0], rekeying)
 	if err != nil {
 		return err
 	}
@@ -88,7 +90,7 @@ func rekeyCommand(ctx context.Context, a *app, words []string) error {
 }
 
 func checkCommand(ctx context.Context, a *app, _ []string) error {
-	b, err := a.open(a.settings.volume, writing)
+	b, err := a.open(ctx, a.settings.volume, writing)
 	if err != nil {
 		return err
 	}
@@ -103,6 +105,13 @@ func checkCommand(ctx context.Context, a *app, _ []string) error {
 		}
 		if err := a.println(line); err != nil {
 			return err
+		}
+	}
+	if s3, ok := storage.As[*s3fs.Volume](b.Volume()); ok {
+		for _, role := range []s3fs.Role{s3fs.Writer, s3fs.Restorer, s3fs.Pruner} {
+			if err := a.println(fmt.Sprintf("\nThe least that a %s may do, as an IAM policy:\n%s", role, s3.Policy(role))); err != nil {
+				return err
+			}
 		}
 	}
 	return err

@@ -14,6 +14,7 @@ import (
 	"github.com/databasement/backup"
 	"github.com/databasement/backup/crypto"
 	"github.com/databasement/backup/localfs"
+	"github.com/databasement/backup/s3fs"
 	"github.com/databasement/backup/storage"
 )
 
@@ -27,17 +28,17 @@ const (
 )
 
 // openFor makes a Backup on the volume of the settings, for a command on the snapshot that word names.
-func (a *app) openFor(word string, as access) (*backup.Backup, string, error) {
+func (a *app) openFor(ctx context.Context, word string, as access) (*backup.Backup, string, error) {
 	ref, err := refOf(word)
 	if err != nil {
 		return nil, "", err
 	}
-	b, err := a.open(a.settings.volume, as)
+	b, err := a.open(ctx, a.settings.volume, as)
 	return b, ref, err
 }
 
 // open makes a Backup on the volume of that URL.
-func (a *app) open(volume string, as access) (*backup.Backup, error) {
+func (a *app) open(ctx context.Context, volume string, as access) (*backup.Backup, error) {
 	compressor, err := a.compressor(as)
 	if err != nil {
 		return nil, err
@@ -46,7 +47,7 @@ func (a *app) open(volume string, as access) (*backup.Backup, error) {
 	if err != nil {
 		return nil, err
 	}
-	vol, err := a.openVolume(volume, as == writing)
+	vol, err := a.openVolume(ctx, volume, as == writing)
 	if err != nil {
 		return nil, err
 	}
@@ -59,12 +60,35 @@ func (a *app) open(volume string, as access) (*backup.Backup, error) {
 	})
 }
 
-// openVolume opens the volume of a URL. Only a command that writes makes a directory: to others a misspelt
-// one would look like a volume without snapshots.
-func (a *app) openVolume(volume string, create bool) (storage.Volume, error) {
-	if volume == "" {
-		return nil, usagef("no volume: set --volume or BACKUP_VOLUME to file:///path")
+// openVolume opens the volume of a URL. What it opens is closed at the end.
+func (a *app) openVolume(ctx context.Context, volume string, create bool) (storage.Volume, error) {
+	scheme, _, _ := strings.Cut(volume, ":")
+	switch {
+	case volume == "":
+		return nil, usagef("no volume: set --volume or BACKUP_VOLUME to file:///path or s3://bucket/prefix")
+	case scheme == "s3":
+		return a.openBucket(ctx, volume)
 	}
+	return a.openDirectory(volume, create)
+}
+
+// openBucket opens a bucket, with what the environment says of the store.
+func (a *app) openBucket(ctx context.Context, volume string) (storage.Volume, error) {
+	opts, err := s3fs.OptionsFromEnv()
+	if err != nil {
+		return nil, err
+	}
+	vol, err := s3fs.OpenURL(ctx, volume, opts)
+	if err != nil {
+		return nil, err
+	}
+	a.opened = append(a.opened, vol)
+	return vol, nil
+}
+
+// openDirectory opens a directory. Only a command that writes makes it: to others a misspelt one would look like a
+// volume without snapshots.
+func (a *app) openDirectory(volume string, create bool) (storage.Volume, error) {
 	dir, err := fileURL(volume, runtime.GOOS == "windows")
 	if err != nil {
 		return nil, err
@@ -86,7 +110,7 @@ func fileURL(s string, windows bool) (string, error) {
 	if err != nil || u.Scheme != "file" || u.Opaque != "" || u.Host != "" || !strings.HasPrefix(u.Path, "/") ||
 		u.RawQuery != "" || u.Fragment != "" || strings.ContainsRune(u.Path, 0) {
 		// The URL is not repeated: another kind may have a password in it.
-		return "", usagef("the volume must be file:///path, an absolute path in which %%, ? and # are written as %%25, %%3F and %%23")
+		return "", usagef("the volume must be s3://bucket/prefix or file:///path, an absolute path in which %%, ? and # are written as %%25, %%3F and %%23")
 	}
 	path := u.Path
 	if windows {
