@@ -102,6 +102,12 @@ func plain(err error) error {
 		case *smithy.CanceledError:
 			inner = e.Err
 			continue
+		case *awshttp.ResponseError:
+			inner = e.ResponseError
+			continue
+		case *smithyhttp.ResponseError:
+			inner = e.Err
+			continue
 		}
 		break
 	}
@@ -235,7 +241,8 @@ func beforeSending(err error) bool {
 
 // ofCredentials reports whether err is about getting the credentials, from another service perhaps.
 func ofCredentials(err error) bool {
-	if e := (*v4.SigningError)(nil); errors.As(err, &e) {
+	signing, missing := (*v4.SigningError)(nil), (*credentialsError)(nil)
+	if errors.As(err, &signing) || errors.As(err, &missing) {
 		return true
 	}
 	for ; err != nil; err = errors.Unwrap(err) {
