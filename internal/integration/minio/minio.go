@@ -13,17 +13,15 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
-	"github.com/minio/minio-go/v7"
-	"github.com/minio/minio-go/v7/pkg/credentials"
 )
 
 // Way is how a server runs.
@@ -147,7 +145,12 @@ func scheme(tls bool) string {
 
 // env is the environment of a server that is started.
 func (s *Server) env() []string {
-	return []string{"MINIO_ROOT_USER=" + s.AccessKey, "MINIO_ROOT_PASSWORD=" + s.SecretKey, "MINIO_BROWSER=off", "MINIO_UPDATE=off"}
+	var key [32]byte
+	rand.Read(key[:])
+	return []string{
+		"MINIO_ROOT_USER=" + s.AccessKey, "MINIO_ROOT_PASSWORD=" + s.SecretKey, "MINIO_BROWSER=off", "MINIO_UPDATE=off",
+		"MINIO_KMS_SECRET_KEY=tests:" + base64.StdEncoding.EncodeToString(key[:]), // so that it can encrypt
+	}
 }
 
 // certify makes a certificate for the hosts, gives its files to put, and lets s trust it.
@@ -169,20 +172,6 @@ func (s *Server) trust(authority []byte) {
 
 // HTTPClient trusts the server.
 func (s *Server) HTTPClient() *http.Client { return s.client }
-
-// Client is minio-go as a user: the administrator if accessKey is empty.
-func (s *Server) Client(accessKey, secretKey string) (*minio.Client, error) {
-	if accessKey == "" {
-		accessKey, secretKey = s.AccessKey, s.SecretKey
-	}
-	u, err := url.Parse(s.Endpoint)
-	if err != nil {
-		return nil, err
-	}
-	return minio.New(u.Host, &minio.Options{
-		Creds: credentials.NewStaticV4(accessKey, secretKey, ""), Secure: u.Scheme == "https", Transport: s.client.Transport,
-	})
-}
 
 // String says which server this is and how it runs.
 func (s *Server) String() string {

@@ -1,0 +1,112 @@
+package s3
+
+import (
+	"bytes"
+	"io"
+	"slices"
+	"testing"
+
+	miniogo "github.com/minio/minio-go/v7"
+
+	"github.com/databasement/backup/s3fs"
+	"github.com/databasement/backup/storage"
+)
+
+// names are such as a client can spoil in a URL, a signature or a listing.
+var names = []string{"a", "a b", "a+b", "a%20b", "a&b=c?d#e", "dir/b.c/~d", "é", "日本/語", "'quoted\"", "x;y:z@$,!*()", "*", "[]{}|^`"}
+
+// s3fs and the second client find the same under each name, whoever wrote it.
+func TestSecondClient(t *testing.T) {
+	for _, p := range places {
+		if p.name == "restricted" || p.name == "role" || p.name == "locked" {
+			continue // the same server, as another user
+		}
+		t.Run(p.name, func(t *testing.T) {
+			s, bucket, opts := p.make(t)
+			opts.Prefix = "pre fix"
+			v := open(t, bucket, opts)
+			c := s.client(t)
+			var ours, theirs []string
+			for i, name := range names {
+				data, _ := io.ReadAll(dump(uint64(i), int64(i*1000)))
+				ours, theirs = append(ours, "ours/"+name), append(theirs, "theirs/"+name)
+				if _, err := v.Put(t.Context(), ours[i], bytes.NewReader(data)); err != nil {
+					t.Fatal(err)
+				}
+				if got := s.read(t, bucket, "pre fix/"+ours[i]); !bytes.Equal(got, data) {
+					t.Errorf("the second client reads something else as %q", ours[i])
+				}
+				if _, err := c.PutObject(t.Context(), bucket, "pre fix/"+theirs[i], bytes.NewReader(data), int64(len(data)), miniogo.PutObjectOptions{}); err != nil {
+					t.Fatal(err)
+				}
+				if got, o := get(t, v, theirs[i]); !bytes.Equal(got, data) || o.Size != int64(len(data)) {
+					t.Errorf("s3fs reads something else as %q", theirs[i])
+				}
+			}
+			want := slices.Concat(ours, theirs)
+			slices.Sort(want)
+			all, err := storage.ListAll(t.Context(), v, "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, o := range all {
+				got = append(got, o.Name)
+			}
+			if !slices.Equal(got, want) {
+				t.Errorf("s3fs lists %q\nwant %q", got, want)
+			}
+		})
+	}
+}
+
+// get is an object as s3fs reads it.
+func get(t *testing.T, v storage.Volume, name string) ([]byte, storage.Object) {
+	t.Helper()
+	o, err := v.Stat(t.Context(), name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := v.Open(t.Context(), name, 0, -1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	data, err := io.ReadAll(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data, o
+}
+
+// What the options ask for is what the second client finds, on small objects and on those in parts.
+func TestAttributes(t *testing.T) {
+	s := plain.get(t)
+	bucket, opts := s.newBucket(t, miniogo.MakeBucketOptions{}), s.options()
+	opts.Tags = map[string]string{"team": "data and more", "tier": "gold"}
+	opts.StorageClass, opts.SSE, opts.Checksum = "REDUCED_REDUNDANCY", s3fs.SSES3, s3fs.ChecksumSHA256
+	v, c := open(t, bucket, opts), s.client(t)
+	for name, size := range map[string]int64{"small": 10, "parts": 17 * mib} {
+		if _, err := v.Put(t.Context(), name, dump(3, size)); err != nil {
+			t.Fatal(err)
+		}
+		o, err := c.StatObject(t.Context(), bucket, name, miniogo.StatObjectOptions{Checksum: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if o.ChecksumSHA256 == "" || o.Metadata.Get("X-Amz-Server-Side-Encryption") != "AES256" || o.Metadata.Get("X-Amz-Storage-Class") != "REDUCED_REDUNDANCY" {
+			t.Errorf("%s: checksum %q, headers %v", name, o.ChecksumSHA256, o.Metadata)
+		}
+		tags, err := c.GetObjectTagging(t.Context(), bucket, name, miniogo.GetObjectTaggingOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := tags.ToMap(); got["team"] != "data and more" || got["tier"] != "gold" || len(got) != 2 {
+			t.Errorf("%s: tags %v", name, got)
+		}
+		want, _ := io.ReadAll(dump(3, size))
+		if got, _ := get(t, v, name); !bytes.Equal(got, want) {
+			t.Errorf("%s: read other bytes", name)
+		}
+	}
+}
