@@ -61,7 +61,7 @@ func (o *Options) rows() []row {
 		o.row("Endpoint", o.Endpoint, cmp.Or(shownURL(o.Endpoint), "AWS")),
 		o.row("PublicEndpoint", o.PublicEndpoint, cmp.Or(shownURL(o.PublicEndpoint), "AWS")),
 		o.row("PathStyle", o.PathStyle, strconv.FormatBool(o.PathStyle)),
-		{"Credentials", o.whose(), ""},
+		{"Credentials", o.whose(), none},
 		o.row("Profile", o.Profile, shown(o.Profile)),
 		o.row("AccessKeyID", o.AccessKeyID, start(o.AccessKeyID)),
 		o.row("SecretAccessKey", o.SecretAccessKey, hidden(o.SecretAccessKey)),

@@ -34,7 +34,8 @@ var actions = map[Role][]string{
 // the bucket. Without them a lifecycle rule with AbortIncompleteMultipartUpload does it. Options.Tags, ObjectLock and SSEKMS need
 // permissions of their own (s3:PutObjectTagging, s3:PutObjectRetention, kms:GenerateDataKey, kms:Decrypt).
 //
-// With a prefix only what is below it may be listed. AWS then answers 403 rather than 404 to a HEAD or GET of a missing object.
+// With a prefix only what is below it may be listed. A store may then answer 403 rather than 404 to a HEAD or GET of a missing
+// object, as such a request names no prefix.
 //
 // The format is that of https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html.
 func Policy(bucket, prefix string, role Role) string {

@@ -132,11 +132,11 @@ func (o *Options) profile(env config.EnvConfig, field, name string) (config.Shar
 			l.CredentialsFiles = []string{env.SharedCredentialsFile}
 		}
 	})
-	missing := config.SharedConfigProfileNotExistError{}
+	_, missing := err.(config.SharedConfigProfileNotExistError) // errors.As would also find a source_profile that is missing
 	switch {
 	case err == nil:
 		return p, nil
-	case !errors.As(err, &missing):
+	case !missing:
 		return config.SharedConfig{}, problem(label, "profile %q cannot be read: %w", name, err)
 	case chosen:
 		return config.SharedConfig{}, problem(label, "there is no profile %q in the shared configuration files of AWS", name)

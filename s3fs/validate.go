@@ -177,13 +177,12 @@ func (c *checker) role() {
 }
 
 func (c *checker) numbers() {
-	c.must(c.PartSize >= minPartSize && c.PartSize <= maxPartSize, "PartSize", c.PartSize,
-		"%d bytes are not between 5 MiB and 5 GiB", c.PartSize)
+	sizeOK, partsOK := c.PartSize >= minPartSize && c.PartSize <= maxPartSize, c.MaxParts >= 1 && c.MaxParts <= maxParts
+	c.must(sizeOK, "PartSize", c.PartSize, "%d bytes are not between 5 MiB and 5 GiB", c.PartSize)
 	c.must(c.PartSize <= math.MaxInt, "PartSize", c.PartSize, "%d bytes are more than this machine can address", c.PartSize)
 	c.must(c.Concurrency >= 1 && c.Concurrency <= maxConcurrency, "Concurrency", c.Concurrency, "%d is not between 1 and %d", c.Concurrency, maxConcurrency)
-	partsOK := c.MaxParts >= 1 && c.MaxParts <= maxParts
 	c.must(partsOK, "MaxParts", c.MaxParts, "%d is not between 1 and 10,000", c.MaxParts)
-	c.must(!partsOK || c.PartSize <= maxObject/int64(c.MaxParts), "MaxParts", c.MaxParts,
+	c.must(!sizeOK || !partsOK || c.PartSize <= maxObject/int64(c.MaxParts), "MaxParts", c.MaxParts,
 		"%d parts of %d bytes are more than the 5 TiB that an object can have", c.MaxParts, c.PartSize)
 	c.must(c.StallTimeout > 0, "StallTimeout", c.StallTimeout, "%s is not a time to wait", c.StallTimeout)
 	c.must(c.MaxAttempts >= 1 && c.MaxAttempts <= maxAttempts, "MaxAttempts", c.MaxAttempts, "%d is not between 1 and %d", c.MaxAttempts, maxAttempts)
