@@ -36,7 +36,12 @@ type Error struct {
 	Err      error
 }
 
-func (e *Error) Error() string { return fmt.Sprintf("%s %q: %v", e.Op, e.Snapshot, e.Err) }
+func (e *Error) Error() string {
+	if e.Snapshot == "" {
+		return fmt.Sprintf("%s: %v", e.Op, e.Err)
+	}
+	return fmt.Sprintf("%s %q: %v", e.Op, e.Snapshot, e.Err)
+}
 
 func (e *Error) Unwrap() error { return e.Err }
 

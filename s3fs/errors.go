@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
@@ -90,28 +91,20 @@ func classify(err error) error {
 
 // plain shortens what the SDK says of a request that had no answer.
 func plain(err error) error {
+	op, send, missing := (*smithy.OperationError)(nil), (*smithyhttp.RequestSendError)(nil), (*credentialsError)(nil)
 	inner := err
-	for {
-		switch e := inner.(type) {
-		case *smithy.OperationError:
-			inner = e.Err
-			continue
-		case *smithyhttp.RequestSendError:
-			inner = e.Err
-			continue
-		case *smithy.CanceledError:
-			inner = e.Err
-			continue
-		case *awshttp.ResponseError:
-			inner = e.ResponseError
-			continue
-		case *smithyhttp.ResponseError:
-			inner = e.Err
-			continue
+	switch {
+	case errors.As(err, &missing):
+		inner = missing
+	case errors.As(err, &send):
+		inner = send.Err
+		if u := (*url.Error)(nil); errors.As(inner, &u) {
+			inner = u.Err
 		}
-		break
-	}
-	if inner == err {
+		if errors.As(err, &op) {
+			inner = fmt.Errorf("%s: %w", op.Operation(), inner)
+		}
+	default:
 		return err
 	}
 	return &failure{text: inner.Error(), err: err}
