@@ -92,8 +92,8 @@ const (
 	RepeatToken     // the next token (marker) is the one of the request
 	DropToken       // IsTruncated, and no token
 	Disorder        // each page is in descending order
-	Foreign         // each page ends with a key outside the prefix
-	EmptyFirst      // the first page is empty though truncated, which is odd but legal
+	Foreign         // each page ends with a key of another prefix
+	EmptyFirst      // the first page of ListObjectsV2 is empty though truncated, which is odd but legal
 )
 
 // New returns a server without buckets that takes unsigned requests.

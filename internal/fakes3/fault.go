@@ -92,12 +92,16 @@ func (c *call) pause(d time.Duration) bool {
 
 // delay applies the request after Fault.Late.
 func (c *call) delay() error {
-	c.s.requests.Add(1)
 	c.s.mu.Lock()
-	c.s.late = append(c.s.late, time.AfterFunc(c.fault.Late, func() {
-		defer c.s.requests.Done()
-		_, _ = c.op.apply(c)
-	}))
+	select {
+	case <-c.s.closing: // too late
+	default:
+		c.s.requests.Add(1)
+		c.s.late = append(c.s.late, time.AfterFunc(c.fault.Late, func() {
+			defer c.s.requests.Done()
+			_, _ = c.op.apply(c)
+		}))
+	}
 	c.s.mu.Unlock()
 	if err := c.strike(Received); err != nil {
 		return err

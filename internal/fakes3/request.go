@@ -1,6 +1,7 @@
 package fakes3
 
 import (
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -10,6 +11,7 @@ import (
 
 // Request is what the server knows of a request.
 type Request struct {
+	ID       string // the answer's x-amz-request-id
 	Op       string // such as PutObject; "PUT key?acl" for what the server cannot do
 	Bucket   string // empty if there is no such bucket
 	Key      string
@@ -58,6 +60,7 @@ func (s *Server) record(r Request) *Request {
 	defer s.mu.Unlock()
 	s.attempts[identity]++
 	r.Attempt = s.attempts[identity]
+	r.ID = fmt.Sprintf("FAKE%012d", len(s.log)+1)
 	s.log = append(s.log, &r)
 	return &r
 }

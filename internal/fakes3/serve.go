@@ -145,7 +145,7 @@ func (c *call) refusal(f *failure) reply {
 		answer.body = []byte(*f.raw)
 		return answer
 	}
-	f.Resource = c.r.URL.Path
+	f.Resource, f.RequestID = c.r.URL.Path, c.logged.ID
 	return answer.xml(f)
 }
 
@@ -180,7 +180,7 @@ func (c *call) send(w http.ResponseWriter, a reply, code string) error {
 		a.body = damage(a.body)
 	}
 	h.Set("Date", c.s.now().UTC().Format(http.TimeFormat))
-	h.Set("X-Amz-Request-Id", fmt.Sprintf("FAKE%012d", c.logged.Attempt))
+	h.Set("X-Amz-Request-Id", c.logged.ID)
 	c.s.answered(c.logged, a.status, code)
 
 	bodyless := c.r.Method == http.MethodHead || a.status == http.StatusNoContent || a.status == http.StatusNotModified
@@ -189,15 +189,18 @@ func (c *call) send(w http.ResponseWriter, a reply, code string) error {
 		framing = c.s.Framing
 	}
 	switch {
-	case framing == Closing:
-		return c.sendRaw(w, a)
-	case framing == Length && !bodyless:
+	case framing != Length:
+		h.Del("Content-Length")
+	case !bodyless:
 		h.Set("Content-Length", strconv.Itoa(len(a.body)))
+	}
+	if framing == Closing {
+		return c.sendRaw(w, a)
 	}
 	w.WriteHeader(a.status)
 	flush := http.NewResponseController(w).Flush
 	if framing == Chunked {
-		_ = flush()
+		_ = flush() // before the end, so that net/http does not learn the length
 	}
 	if bodyless {
 		a.body = nil
@@ -215,7 +218,6 @@ func (c *call) sendRaw(w http.ResponseWriter, a reply) error {
 	defer conn.Close()
 	_ = conn.SetDeadline(time.Time{})
 	h := w.Header()
-	h.Del("Content-Length")
 	h.Set("Connection", "close")
 	fmt.Fprintf(buffered, "HTTP/1.1 %d %s\r\n", a.status, http.StatusText(a.status))
 	_ = h.Write(buffered)
