@@ -64,7 +64,7 @@ func checkEncryption(h http.Header) error {
 	case sse != "" && sse != "AES256" && sse != "aws:kms":
 		return fail("InvalidArgument", "The encryption method specified is not supported")
 	case key != "" && sse != "aws:kms":
-		return fail("InvalidArgument", "Server Side Encryption with KMS managed key requires HTTP header %s : aws:kms", strings.ToLower(sseHeader))
+		return fail("InvalidArgument", "A KMS key requires the header %s: aws:kms", strings.ToLower(sseHeader))
 	}
 	return nil
 }
@@ -72,7 +72,7 @@ func checkEncryption(h http.Header) error {
 func checkTags(h http.Header) error {
 	tags, err := url.ParseQuery(h.Get(tagsHeader))
 	if err != nil {
-		return fail("InvalidArgument", "The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded URL query parameters without tag name duplicates.")
+		return fail("InvalidArgument", "The header 'x-amz-tagging' shall be encoded as URL query parameters.")
 	}
 	if len(tags) > 10 {
 		return fail("BadRequest", "Object tags cannot be greater than 10")

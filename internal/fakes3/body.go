@@ -56,7 +56,7 @@ func (c *call) receive() error {
 	}
 	data := c.op.name == "PutObject" || c.op.name == "UploadPart"
 	if c.s.ObjectLock && data && c.r.Header.Get("Content-Md5") == "" && c.sum.algorithm == "" {
-		return fail("InvalidRequest", "Content-MD5 OR x-amz-checksum- HTTP header is required for Put Object requests with Object Lock parameters")
+		return fail("InvalidRequest", "Content-MD5 OR x-amz-checksum- HTTP header is required with Object Lock")
 	}
 	if !data { // of Complete, the header is about the object
 		return nil

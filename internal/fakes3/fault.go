@@ -11,7 +11,7 @@ type Moment int
 
 const (
 	Arrived   Moment = iota // the header has been read
-	Receiving               // Fault.Bytes of the body have been read
+	Receiving               // Fault.Bytes of the body, fewer than it has, have been read
 	Received                // all of the body has been read and verified
 	Applied                 // what was asked for has been done, successfully or not
 	Sending                 // the answer's header and Fault.Bytes of its body have been sent

@@ -42,7 +42,7 @@ func (c *call) createUpload() (reply, error) {
 func (c *call) upload() (*Upload, error) {
 	u := c.bucket.uploads[c.query.Get("uploadId")]
 	if u == nil || u.Key != c.key {
-		return nil, fail("NoSuchUpload", "The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or completed.")
+		return nil, fail("NoSuchUpload", "The specified upload does not exist; it may have been aborted or completed.")
 	}
 	return u, nil
 }
@@ -150,7 +150,7 @@ func (s *Server) choose(u *Upload, asked completion) ([]Part, error) {
 		declared := *a.of(u.algorithm)
 		switch {
 		case u.algorithm != "" && declared == "" && checksumType(u.algorithm) == composite:
-			return nil, fail("InvalidRequest", "The upload was created using a %s checksum. The complete request must include the checksum for each part. It was missing for part %d in the request.",
+			return nil, fail("InvalidRequest", "The upload was created using a %s checksum, which was missing for part %d in the request.",
 				strings.ToLower(u.algorithm), a.PartNumber)
 		case declared != "" && declared != p.checksum.value:
 			return nil, fail("InvalidPart", "One or more of the specified parts could not be found: the checksum of part %d", a.PartNumber)

@@ -44,35 +44,31 @@ func TestMultipart(t *testing.T) {
 
 // What Complete refuses leaves the upload as it was.
 func TestComplete(t *testing.T) {
+	type parts = []types.CompletedPart
+	as := func(p parts) parts { return p }
 	for what, test := range map[string]struct {
 		parts  []string
-		change func(*fakes3.Server, []types.CompletedPart) []types.CompletedPart
+		equal  bool // Server.EqualParts
+		change func(parts) parts
 		want   string
 	}{
-		"all":  {[]string{"aaaa", "bbbb", "c"}, func(_ *fakes3.Server, p []types.CompletedPart) []types.CompletedPart { return p }, ""},
-		"some": {[]string{"aaaa", "bbbb", "c"}, func(_ *fakes3.Server, p []types.CompletedPart) []types.CompletedPart { return p[1:] }, ""},
-		"order": {[]string{"aaaa", "bbbb"}, func(_ *fakes3.Server, p []types.CompletedPart) []types.CompletedPart {
-			return []types.CompletedPart{p[1], p[0]}
-		}, "InvalidPartOrder"},
-		"twice": {[]string{"aaaa", "bbbb"}, func(_ *fakes3.Server, p []types.CompletedPart) []types.CompletedPart {
-			return []types.CompletedPart{p[0], p[0]}
-		}, "InvalidPartOrder"},
-		"wrong ETag": {[]string{"aaaa", "bbbb"}, func(_ *fakes3.Server, p []types.CompletedPart) []types.CompletedPart { p[0].ETag = p[1].ETag; return p }, "InvalidPart"},
-		"absent": {[]string{"aaaa", "bbbb"}, func(_ *fakes3.Server, p []types.CompletedPart) []types.CompletedPart {
-			p[1].PartNumber = aws.Int32(3)
-			return p
-		}, "InvalidPart"},
-		"small":      {[]string{"aaa", "b"}, func(_ *fakes3.Server, p []types.CompletedPart) []types.CompletedPart { return p }, "EntityTooSmall"},
-		"unequal":    {[]string{"aaaa", "bbbbb", "c"}, func(s *fakes3.Server, p []types.CompletedPart) []types.CompletedPart { s.EqualParts = true; return p }, "InvalidPart"},
-		"large last": {[]string{"aaaa", "bbbb", "ccccc"}, func(s *fakes3.Server, p []types.CompletedPart) []types.CompletedPart { s.EqualParts = true; return p }, "InvalidPart"},
-		"equal":      {[]string{"aaaa", "bbbb", "c"}, func(s *fakes3.Server, p []types.CompletedPart) []types.CompletedPart { s.EqualParts = true; return p }, ""},
+		"all":        {[]string{"aaaa", "bbbb", "c"}, false, as, ""},
+		"some":       {[]string{"aaaa", "bbbb", "c"}, false, func(p parts) parts { return p[1:] }, ""},
+		"order":      {[]string{"aaaa", "bbbb"}, false, func(p parts) parts { return parts{p[1], p[0]} }, "InvalidPartOrder"},
+		"twice":      {[]string{"aaaa", "bbbb"}, false, func(p parts) parts { return parts{p[0], p[0]} }, "InvalidPartOrder"},
+		"wrong ETag": {[]string{"aaaa", "bbbb"}, false, func(p parts) parts { p[0].ETag = p[1].ETag; return p }, "InvalidPart"},
+		"absent":     {[]string{"aaaa", "bbbb"}, false, func(p parts) parts { p[1].PartNumber = aws.Int32(3); return p }, "InvalidPart"},
+		"small":      {[]string{"aaa", "b"}, false, as, "EntityTooSmall"},
+		"unequal":    {[]string{"aaaa", "bbbbb", "c"}, true, as, "InvalidPart"},
+		"large last": {[]string{"aaaa", "bbbb", "ccccc"}, true, as, "InvalidPart"},
+		"equal":      {[]string{"aaaa", "bbbb", "c"}, true, as, ""},
 	} {
 		t.Run(what, func(t *testing.T) {
 			bubble(t, func(t *testing.T, s *fakes3.Server, b *fakes3.Bucket) {
-				s.MinPartSize = 4
+				s.MinPartSize, s.EqualParts = 4, test.equal
 				c := connect(s)
 				in := begin(t, c, "k", test.parts...)
-				in.MultipartUpload.Parts = test.change(s, in.MultipartUpload.Parts)
+				in.MultipartUpload.Parts = test.change(in.MultipartUpload.Parts)
 				_, err := c.CompleteMultipartUpload(t.Context(), in)
 				if got := code(t, err); got != test.want {
 					t.Fatalf("got %q, want %q", got, test.want)
@@ -104,7 +100,9 @@ func TestMaxParts(t *testing.T) {
 func TestPartChecksums(t *testing.T) {
 	bubble(t, func(t *testing.T, s *fakes3.Server, _ *fakes3.Bucket) {
 		c := connect(s)
-		u, err := c.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{Bucket: name, Key: ptr("k"), ChecksumAlgorithm: types.ChecksumAlgorithmSha256})
+		u, err := c.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{
+			Bucket: name, Key: ptr("k"), ChecksumAlgorithm: types.ChecksumAlgorithmSha256,
+		})
 		check(t, err)
 		part := func(data string, sum *string) (*s3.UploadPartOutput, error) {
 			return c.UploadPart(t.Context(), &s3.UploadPartInput{
@@ -206,6 +204,47 @@ func TestFragile(t *testing.T) {
 			_, err = c.AbortMultipartUpload(t.Context(), &s3.AbortMultipartUploadInput{Bucket: name, Key: ptr("k"), UploadId: in.UploadId})
 			if got := code(t, err); got != "NoSuchUpload" || (b.Object("k") == nil) != fragile {
 				t.Errorf("fragile %v: %q, there: %v", fragile, got, b.Object("k") != nil)
+			}
+		})
+	}
+}
+
+// A conditional Complete that is refused leaves object and upload.
+func TestConditionalComplete(t *testing.T) {
+	bubble(t, func(t *testing.T, s *fakes3.Server, b *fakes3.Bucket) {
+		c := connect(s)
+		in := begin(t, c, "k", "1")
+		in.IfNoneMatch = ptr("*")
+		b.Put("k", []byte("older"), nil)
+		_, err := c.CompleteMultipartUpload(t.Context(), in)
+		if data, _ := b.Bytes("k"); code(t, err) != "PreconditionFailed" || string(data) != "older" || len(b.Uploads()) != 1 {
+			t.Errorf("%v, %q, %d uploads", err, data, len(b.Uploads()))
+		}
+	})
+}
+
+// The SDK's own checksums, of every algorithm, for an object in parts.
+func TestAlgorithms(t *testing.T) {
+	for _, algorithm := range []types.ChecksumAlgorithm{"CRC32", "CRC32C", "CRC64NVME", "SHA1", "SHA256"} {
+		bubble(t, func(t *testing.T, s *fakes3.Server, b *fakes3.Bucket) {
+			c := connect(s)
+			u, err := c.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{Bucket: name, Key: ptr("k"), ChecksumAlgorithm: algorithm})
+			check(t, err)
+			p, err := c.UploadPart(t.Context(), &s3.UploadPartInput{
+				Bucket: name, Key: ptr("k"), UploadId: u.UploadId, PartNumber: aws.Int32(1), Body: strings.NewReader("x"), ChecksumAlgorithm: algorithm,
+			})
+			check(t, err)
+			_, err = c.CompleteMultipartUpload(t.Context(), &s3.CompleteMultipartUploadInput{
+				Bucket: name, Key: ptr("k"), UploadId: u.UploadId, MultipartUpload: &types.CompletedMultipartUpload{Parts: []types.CompletedPart{{
+					PartNumber: aws.Int32(1), ETag: p.ETag, ChecksumCRC32: p.ChecksumCRC32, ChecksumCRC32C: p.ChecksumCRC32C,
+					ChecksumCRC64NVME: p.ChecksumCRC64NVME, ChecksumSHA1: p.ChecksumSHA1, ChecksumSHA256: p.ChecksumSHA256,
+				}}},
+			})
+			check(t, err)
+			_, h, _ := do(t, s, "HEAD", host+"k", "", "x-amz-checksum-mode", "ENABLED")
+			value, parts := h.Get("X-Amz-Checksum-"+string(algorithm)), strings.HasSuffix(h.Get("X-Amz-Checksum-"+string(algorithm)), "-1")
+			if data, _ := b.Bytes("k"); value == "" || parts != (algorithm != "CRC64NVME") || string(data) != "x" {
+				t.Errorf("%s: %q, %v", algorithm, value, h)
 			}
 		})
 	}

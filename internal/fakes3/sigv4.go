@@ -75,7 +75,7 @@ func (c *call) authenticate() error {
 		return err
 	}
 	if want := c.sign(sig, key.Secret); !hmac.Equal([]byte(want), []byte(sig.value)) {
-		return fail("SignatureDoesNotMatch", "The request signature we calculated does not match the signature you provided. Check your key and signing method.")
+		return fail("SignatureDoesNotMatch", "The request signature we calculated does not match the signature you provided.")
 	}
 	return nil
 }
@@ -114,7 +114,7 @@ func (c *call) parseSignature() (signature, error) {
 	header := c.r.Header.Get("Authorization")
 	switch {
 	case c.query.Has("X-Amz-Algorithm") && header != "":
-		return signature{}, fail("InvalidArgument", "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter or the Authorization header should be specified")
+		return signature{}, fail("InvalidArgument", "Only one auth mechanism allowed")
 	case c.query.Has("X-Amz-Algorithm"):
 		return parseQuery(c.query, c.r.Header)
 	case header == "":

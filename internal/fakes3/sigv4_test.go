@@ -173,3 +173,46 @@ func TestRewrittenHeader(t *testing.T) {
 		}
 	})
 }
+
+// Signatures that are not ones. None may be taken.
+func TestMalformed(t *testing.T) {
+	const good = "AWS4-HMAC-SHA256 Credential=id/20000101/us-east-1/s3/aws4_request,SignedHeaders=host;x-amz-content-sha256;x-amz-date,Signature=00"
+	presigned := func(change ...string) string {
+		return "?" + strings.NewReplacer(change...).Replace("X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=id/20000101/us-east-1/s3/aws4_request"+
+			"&X-Amz-Date=20000101T000000Z&X-Amz-Expires=60&X-Amz-SignedHeaders=host&X-Amz-Signature=00")
+	}
+	for what, test := range map[string]struct {
+		query, auth, code string
+		header            []string
+	}{
+		"wrong":          {"", good, "SignatureDoesNotMatch", nil},
+		"version 2":      {"", "AWS id:00", "InvalidRequest", nil},
+		"no scope":       {"", strings.Replace(good, "/s3/", "/", 1), "AuthorizationHeaderMalformed", nil},
+		"service":        {"", strings.Replace(good, "/s3/", "/sts/", 1), "AuthorizationHeaderMalformed", nil},
+		"day":            {"", strings.Replace(good, "/20000101/", "/20000102/", 1), "AuthorizationHeaderMalformed", nil},
+		"no signature":   {"", strings.Replace(good, "Signature=00", "", 1), "AuthorizationHeaderMalformed", nil},
+		"no host":        {"", strings.Replace(good, "host;", "", 1), "AccessDenied", nil},
+		"no date":        {"", good, "AccessDenied", []string{"x-amz-date", "now"}},
+		"no payload":     {"", good, "InvalidRequest", []string{"x-amz-content-sha256", ""}},
+		"both":           {presigned(), good, "InvalidArgument", nil},
+		"query":          {presigned(), "", "SignatureDoesNotMatch", nil},
+		"query expires":  {presigned("=60", "=604801"), "", "AuthorizationQueryParametersError", nil},
+		"query date":     {presigned("20000101T", "2000T"), "", "AuthorizationQueryParametersError", nil},
+		"query future":   {presigned("20000101T000000Z", "20000101T001501Z"), "", "AccessDenied", nil},
+		"query algo":     {presigned("-SHA256", "-MD5"), "", "AuthorizationQueryParametersError", nil},
+		"query scope":    {presigned("/s3/", "/"), "", "AuthorizationQueryParametersError", nil},
+		"query unsigned": {presigned("SignedHeaders=host", "SignedHeaders="), "", "AccessDenied", nil},
+	} {
+		bubble(t, func(t *testing.T, s *fakes3.Server, _ *fakes3.Bucket) {
+			s.SetKey("id", fakes3.Key{Secret: "secret"})
+			var header []string
+			if test.auth != "" {
+				header = append([]string{"Authorization", test.auth, "x-amz-date", "20000101T000000Z", "x-amz-content-sha256", "UNSIGNED-PAYLOAD"}, test.header...)
+			}
+			status, _, text := do(t, s, "PUT", host+"k"+test.query, "x", header...)
+			if codeOf(text) != test.code {
+				t.Errorf("%s: %d %s, want %s", what, status, text, test.code)
+			}
+		})
+	}
+}
