@@ -68,7 +68,7 @@ func (o *Options) load(ctx context.Context, field, profile string) (aws.Config, 
 }
 
 // httpClient makes the connections. It follows no redirect, as a signature holds for one host. The SDK's own client is only
-// asked for its transport: it would add a read timeout with AWS_ENABLE_DEFAULT_SOCKET_TIMEOUT_2026, which ends uploads that move.
+// asked for its transport: it would add a read timeout where AWS_ENABLE_DEFAULT_SOCKET_TIMEOUT_2026 is set, which ends uploads that move.
 func (o *Options) httpClient(cfg aws.Config) *http.Client {
 	client := new(http.Client)
 	if o.HTTPClient != nil {

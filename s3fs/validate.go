@@ -180,12 +180,14 @@ func (c *checker) numbers() {
 	sizeOK, partsOK := c.PartSize >= minPartSize && c.PartSize <= maxPartSize, c.MaxParts >= 1 && c.MaxParts <= maxParts
 	c.must(sizeOK, "PartSize", c.PartSize, "%d bytes are not between 5 MiB and 5 GiB", c.PartSize)
 	c.must(c.PartSize <= math.MaxInt, "PartSize", c.PartSize, "%d bytes are more than this machine can address", c.PartSize)
-	c.must(c.Concurrency >= 1 && c.Concurrency <= maxConcurrency, "Concurrency", c.Concurrency, "%d is not between 1 and %d", c.Concurrency, maxConcurrency)
+	c.must(c.Concurrency >= 1 && c.Concurrency <= maxConcurrency, "Concurrency", c.Concurrency,
+		"%d is not between 1 and %d", c.Concurrency, maxConcurrency)
 	c.must(partsOK, "MaxParts", c.MaxParts, "%d is not between 1 and 10,000", c.MaxParts)
 	c.must(!sizeOK || !partsOK || c.PartSize <= maxObject/int64(c.MaxParts), "MaxParts", c.MaxParts,
 		"%d parts of %d bytes are more than the 5 TiB that an object can have", c.MaxParts, c.PartSize)
 	c.must(c.StallTimeout > 0, "StallTimeout", c.StallTimeout, "%s is not a time to wait", c.StallTimeout)
-	c.must(c.MaxAttempts >= 1 && c.MaxAttempts <= maxAttempts, "MaxAttempts", c.MaxAttempts, "%d is not between 1 and %d", c.MaxAttempts, maxAttempts)
+	c.must(c.MaxAttempts >= 1 && c.MaxAttempts <= maxAttempts, "MaxAttempts", c.MaxAttempts,
+		"%d is not between 1 and %d", c.MaxAttempts, maxAttempts)
 	c.must(c.MaxPause > 0, "MaxPause", c.MaxPause, "%s is not a time to wait", c.MaxPause)
 }
 
@@ -194,9 +196,11 @@ func (c *checker) attributes() {
 		"%q is neither empty nor %s", c.Checksum, ChecksumSHA256)
 	c.must(c.StorageClass == "" || storageClass.MatchString(c.StorageClass), "StorageClass", c.StorageClass,
 		"%q is not a storage class, such as STANDARD_IA", c.StorageClass)
-	c.must(c.SSE == SSENone || c.SSE == SSES3 || c.SSE == SSEKMS, "SSE", c.SSE, "%q is neither empty nor %s nor %s", c.SSE, SSES3, SSEKMS)
+	c.must(c.SSE == SSENone || c.SSE == SSES3 || c.SSE == SSEKMS, "SSE", c.SSE,
+		"%q is neither empty nor %s nor %s", c.SSE, SSES3, SSEKMS)
 	c.must(c.SSEKMSKeyID == "" || c.SSE == SSEKMS, "SSEKMSKeyID", c.SSEKMSKeyID, "is set, but SSE is not %s", SSEKMS)
-	c.must(len(c.SSEKMSKeyID) <= maxKMSKeyID && !strings.ContainsFunc(c.SSEKMSKeyID, blank), "SSEKMSKeyID", c.SSEKMSKeyID, "is not the id of a key")
+	c.must(len(c.SSEKMSKeyID) <= maxKMSKeyID && !strings.ContainsFunc(c.SSEKMSKeyID, blank), "SSEKMSKeyID", c.SSEKMSKeyID,
+		"is not the id of a key")
 	lock := c.ObjectLock
 	switch lock.Mode {
 	case "":
@@ -213,7 +217,8 @@ func (c *checker) tags() {
 	for _, key := range slices.Sorted(maps.Keys(c.Tags)) {
 		value := c.Tags[key]
 		c.must(utf8.ValidString(key+value), "Tags", nil, "%.200q is not valid UTF-8", key)
-		c.must(key != "" && utf8.RuneCountInString(key) <= maxTagKey, "Tags", nil, "the key %.200q does not have 1 to %d characters", key, maxTagKey)
+		c.must(key != "" && utf8.RuneCountInString(key) <= maxTagKey, "Tags", nil,
+			"the key %.200q does not have 1 to %d characters", key, maxTagKey)
 		c.must(!strings.HasPrefix(strings.ToLower(key), "aws:"), "Tags", nil, "the key %.200q begins as only those of AWS do", key)
 		c.must(utf8.RuneCountInString(value) <= maxTagValue, "Tags", nil, "the value of %.200q has more than %d characters", key, maxTagValue)
 	}
