@@ -38,7 +38,6 @@ type encoding struct {
 	size    int                // plain bytes in a block
 	overlap int                // bytes of the block before that encode wants to see
 	workers int                // blocks encoded at the same time
-	waiting int                // further blocks handed to encode, which makes them wait
 	head    []byte             // begins the stream
 	encode  func(*block) error // appends to out, in any order, on any goroutine
 	written func(*block)       // sees each encoded block, in order
@@ -46,8 +45,8 @@ type encoding struct {
 }
 
 // blockWriter cuts a stream into blocks, encodes them side by side and writes the
-// results in order. Only callers of Write and Close write to dst. At most workers and
-// waiting blocks are in flight beside the one that is being filled.
+// results in order. Only callers of Write and Close write to dst. At most workers
+// blocks are in flight beside the one that is being filled.
 type blockWriter struct {
 	encoding
 	dst      io.Writer
@@ -106,7 +105,7 @@ func (w *blockWriter) Close() error {
 // dispatch starts encoding the block that has been filled and makes room for the next.
 func (w *blockWriter) dispatch() {
 	full, free := w.filling, (*block)(nil)
-	if len(w.inFlight) == w.workers+w.waiting {
+	if len(w.inFlight) == w.workers {
 		free = w.oldest()
 	}
 	full.run(w.encode)

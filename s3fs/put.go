@@ -157,22 +157,23 @@ type source struct {
 	ended  bool
 }
 
-// first reads the first part, or all of a shorter stream, into a buffer that grows with it: most objects are small.
-func (s *source) first(v *Volume) ([]byte, error) {
-	buf := make([]byte, 64<<10)
-	for n := 0; ; {
-		k, err := s.fill(buf[n:])
+// first reads the first part, or all of a shorter stream. Most objects are small, and do not need a part's buffer.
+func (s *source) first(v *Volume) (part []byte, err error) {
+	n := 0
+	for _, size := range []int64{64 << 10, 1 << 20, v.o.PartSize} {
+		next := v.buffer(size)
+		n = copy(next, part[:n])
+		k, err := s.fill(next[n:])
 		n += k
-		if err != nil || n < len(buf) || int64(n) == v.o.PartSize {
-			return buf[:n], err
+		part = next
+		if err != nil || n < len(part) {
+			return part[:n], err
 		}
-		next := make([]byte, min(int64(len(buf))*8, v.o.PartSize))
-		if int64(len(next)) == v.o.PartSize {
-			next = v.buffer()
+		if int64(n) == v.o.PartSize {
+			break
 		}
-		copy(next, buf)
-		buf = next
 	}
+	return part, nil
 }
 
 // fill reads until p is full or the stream has ended.
@@ -220,8 +221,13 @@ func (s *source) read(p []byte) (int, error) {
 	return n, err
 }
 
-// buffer is one part of memory, to be given back with recycle.
-func (v *Volume) buffer() []byte { return *v.buffers.Get().(*[]byte) }
+// buffer is size bytes of memory, at most a part's. A part's is to be given back with recycle.
+func (v *Volume) buffer(size int64) []byte {
+	if size < v.o.PartSize {
+		return make([]byte, size)
+	}
+	return *v.buffers.Get().(*[]byte)
+}
 
 func (v *Volume) recycle(b []byte) {
 	if int64(cap(b)) == v.o.PartSize {

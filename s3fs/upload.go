@@ -132,7 +132,7 @@ func (u *upload) take() ([]byte, error) {
 	}
 	if u.bought < most { // beside the first part
 		u.bought++
-		return u.v.buffer(), nil
+		return u.v.buffer(u.v.o.PartSize), nil
 	}
 	select {
 	case b := <-u.free:

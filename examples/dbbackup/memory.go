@@ -6,8 +6,8 @@ import (
 	"runtime/debug"
 )
 
-// limitMemory keeps the program small beside the database that it backs up: below 96 MiB whatever the
-// length of the stream, with the default compression. (A copy reads and writes at once, and takes half as much again.)
+// limitMemory keeps the program small beside the database that it backs up: below 100 MiB whatever the
+// length of the stream, with the default compression, to S3 too. (A copy reads and writes at once, and takes half as much again.)
 //
 // Each worker holds blocks of its own, so memory grows with their number, which is GOMAXPROCS; two are faster
 // than most dumps. Buffers are reused, and the heap hardly changes once they are there: collecting often
@@ -20,6 +20,6 @@ func limitMemory() {
 		runtime.GOMAXPROCS(min(2, runtime.GOMAXPROCS(0)))
 	}
 	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(20)
+		debug.SetGCPercent(5)
 	}
 }
