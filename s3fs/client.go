@@ -38,18 +38,20 @@ func newClients(ctx context.Context, o *Options) (*clients, error) {
 		return nil, err
 	}
 	client := o.httpClient(cfg)
-	provider, err := o.credentials(ctx, cfg, watch(client, o.StallTimeout))
+	cfg.HTTPClient = watch(client, o.StallTimeout)
+	provider, err := o.credentials(ctx, cfg)
 	if err != nil {
 		return nil, err
 	}
 	c := &clients{credentials: newCache(provider), closeIdle: client.CloseIdleConnections}
-	cfg.HTTPClient, cfg.Credentials = watch(client, o.StallTimeout), c.credentials
+	cfg.Credentials = c.credentials
 	c.s3 = s3.NewFromConfig(cfg, o.s3Options(o.Endpoint))
 	c.public = s3.NewFromConfig(cfg, o.s3Options(o.PublicEndpoint))
 	return c, nil
 }
 
-// load is the SDK's configuration with a profile, or with the one that its variables name.
+// load is the SDK's configuration with a profile, or with the one that its variables name. Its errors are not wrapped: a file
+// that is missing is not a missing object.
 func (o *Options) load(ctx context.Context, field, profile string) (aws.Config, error) {
 	cfg, err := config.LoadDefaultConfig(ctx,
 		config.WithSharedConfigProfile(profile),
@@ -62,9 +64,9 @@ func (o *Options) load(ctx context.Context, field, profile string) (aws.Config, 
 	case err == nil:
 		return cfg, nil
 	case profile == "":
-		return aws.Config{}, fmt.Errorf("configuration of AWS: %w", err)
+		return aws.Config{}, fmt.Errorf("configuration of AWS: %v", err)
 	}
-	return aws.Config{}, problem(o.label(field, profile), "profile %q: %w", profile, err)
+	return aws.Config{}, problem(o.label(field, profile), "profile %q: %v", profile, err)
 }
 
 // httpClient makes the connections. It follows no redirect, as a signature holds for one host. The SDK's own client is only
@@ -108,7 +110,7 @@ func optional(s string) *string {
 }
 
 // credentials are those of the role, where there is one; else the static keys, those of the profile, or the SDK's default chain.
-func (o *Options) credentials(ctx context.Context, cfg aws.Config, client aws.HTTPClient) (aws.CredentialsProvider, error) {
+func (o *Options) credentials(ctx context.Context, cfg aws.Config) (aws.CredentialsProvider, error) {
 	var base aws.CredentialsProvider = chain{cfg.Credentials}
 	switch {
 	case o.RoleARN != "" && o.STSProfile != "":
@@ -125,7 +127,7 @@ func (o *Options) credentials(ctx context.Context, cfg aws.Config, client aws.HT
 	if o.RoleARN == "" {
 		return base, nil
 	}
-	cfg.HTTPClient, cfg.Credentials = client, base
+	cfg.Credentials = base
 	assume := stscreds.NewAssumeRoleProvider(sts.NewFromConfig(cfg, o.stsOptions), o.RoleARN, func(a *stscreds.AssumeRoleOptions) {
 		a.RoleSessionName, a.Duration = o.RoleSessionName, roleTime
 	})

@@ -25,6 +25,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
 	"github.com/databasement/backup/internal/fakes3"
+	"github.com/databasement/backup/internal/retry"
 	"github.com/databasement/backup/storage"
 )
 
@@ -240,6 +241,33 @@ func TestNoCredentials(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %q in it", err, want)
 		}
+	}
+}
+
+// TestMissingTokenFile: a file of the SDK's that is missing is not a missing object.
+func TestMissingTokenFile(t *testing.T) {
+	setenv(t, map[string]string{"AWS_WEB_IDENTITY_TOKEN_FILE": filepath.Join(t.TempDir(), "missing"), "AWS_ROLE_ARN": testRole})
+	s, _ := server(t)
+	_, err := mustOpen(t, &Options{Endpoint: testEndpoint, PathStyle: true, HTTPClient: s.Client()}).Stat(t.Context(), "a")
+	if err == nil || errors.Is(err, fs.ErrNotExist) || !errors.Is(err, retry.ErrExhausted) {
+		t.Errorf("got %v, want a final error of the credentials", err)
+	}
+}
+
+// TestExpiredBehindRole: the credentials that assume the role have ended in the SDK's cache, and a second call gets new ones.
+func TestExpiredBehindRole(t *testing.T) {
+	setenv(t, map[string]string{"AWS_ACCESS_KEY_ID": "AKIAENV", "AWS_SECRET_ACCESS_KEY": "s"})
+	s, _ := server(t)
+	fake := newFakeSTS(s, time.Hour)
+	fake.expired = 1
+	mustPut(t, mustOpen(t, assuming(fake)), "a", "1")
+	if n := len(fake.asked()); n != 2 {
+		t.Errorf("%d calls of STS, want 2", n)
+	}
+	fake.expired = 2
+	_, err := mustOpen(t, assuming(fake)).Stat(t.Context(), "a")
+	if want := "assume role " + testRole + ": ExpiredToken: the security token included in the request is expired"; err == nil || !strings.HasSuffix(err.Error(), want) {
+		t.Errorf("got %v, want %q at its end", err, want)
 	}
 }
 

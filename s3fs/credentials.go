@@ -10,6 +10,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
 	"github.com/aws/smithy-go"
+
+	"github.com/databasement/backup/internal/retry"
 )
 
 const (
@@ -19,11 +21,12 @@ const (
 	quarantine  = time.Second      // credentials younger than this were not those that a store has refused
 )
 
-// credentialsError is that there are no credentials, after all attempts to get some.
+// credentialsError is that there are no credentials, after all attempts to get some: nobody above is to repeat it. It does
+// not unwrap, because a file of the SDK's that is missing must not be taken for a missing object.
 type credentialsError struct{ err error }
 
-func (e *credentialsError) Error() string { return "credentials: " + e.err.Error() }
-func (e *credentialsError) Unwrap() error { return e.err }
+func (e *credentialsError) Error() string        { return e.err.Error() }
+func (e *credentialsError) Is(target error) bool { return target == retry.ErrExhausted }
 
 // cache keeps credentials until shortly before they end. The SDK's would leave a goroutine behind when its caller gives up,
 // fetch at each request what lives for less than its window, and not tell the true end.
@@ -56,11 +59,14 @@ func (c *cache) Retrieve(ctx context.Context) (aws.Credentials, error) {
 		return creds, nil
 	}
 	creds, err := c.source.Retrieve(ctx)
-	if err != nil {
-		return c.postpone(err)
+	switch {
+	case err == nil:
+		c.keep(creds)
+		return creds, nil
+	case ctx.Err() != nil:
+		return aws.Credentials{}, context.Cause(ctx)
 	}
-	c.keep(creds)
-	return creds, nil
+	return c.postpone(err)
 }
 
 func (c *cache) fresh() (aws.Credentials, bool) {
@@ -131,14 +137,20 @@ type role struct {
 // Retrieve implements aws.CredentialsProvider.
 func (r *role) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	creds, err := r.assume.Retrieve(ctx)
-	if e := smithy.APIError(nil); errors.As(err, &e) && expired(e.ErrorCode()) {
+	refusal := smithy.APIError(nil)
+	if errors.As(err, &refusal) && expired(refusal.ErrorCode()) {
 		r.Invalidate()
 		creds, err = r.assume.Retrieve(ctx)
 	}
-	if err != nil {
-		return aws.Credentials{}, fmt.Errorf("assume role %s: %w", r.arn, err)
+	switch {
+	case err == nil:
+		return creds, nil
+	case errors.As(err, &refusal):
+		err = fmt.Errorf("%s: %s", refusal.ErrorCode(), short(refusal.ErrorMessage()))
+	default:
+		err = plain(err)
 	}
-	return creds, nil
+	return aws.Credentials{}, fmt.Errorf("assume role %s: %w", r.arn, err)
 }
 
 // Invalidate has the next Retrieve fetch the credentials anew that assume the role.

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"github.com/databasement/backup/internal/retry"
 )
 
 // issuer is a source of credentials that live for some time.
@@ -130,8 +132,8 @@ func TestCacheOutlivesFailures(t *testing.T) {
 		}
 		time.Sleep(10 * time.Second)
 		_, err := c.Retrieve(t.Context())
-		if missing := (*credentialsError)(nil); !errors.As(err, &missing) || !errors.Is(err, down) {
-			t.Errorf("got %v, want a credentialsError around %v", err, down)
+		if missing := (*credentialsError)(nil); !errors.As(err, &missing) || !errors.Is(err, retry.ErrExhausted) || err.Error() != "down" {
+			t.Errorf("got %v, want a credentialsError that says %v", err, down)
 		}
 		source.fail(nil)
 		get(t, c)

@@ -137,7 +137,7 @@ func (o *Options) profile(env config.EnvConfig, field, name string) (config.Shar
 	case err == nil:
 		return p, nil
 	case !missing:
-		return config.SharedConfig{}, problem(label, "profile %q cannot be read: %w", name, err)
+		return config.SharedConfig{}, problem(label, "profile %q cannot be read: %v", name, err)
 	case chosen:
 		return config.SharedConfig{}, problem(label, "there is no profile %q in the shared configuration files of AWS", name)
 	}

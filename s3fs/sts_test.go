@@ -25,9 +25,10 @@ type fakeSTS struct {
 	next http.RoundTripper
 	life time.Duration // of sessions
 
-	mu    sync.Mutex
-	calls []stsCall
-	fails []int // statuses of the next answers
+	mu      sync.Mutex
+	calls   []stsCall
+	fails   []int // statuses of the next answers
+	expired int   // how many of the next answers are that the caller's token has expired
 }
 
 // stsCall is what was asked.
@@ -76,6 +77,10 @@ func (f *fakeSTS) answer(c stsCall) (status int, body string) {
 	if len(f.fails) > 0 {
 		status, f.fails = f.fails[0], f.fails[1:]
 		return status, stsError("ServiceUnavailable", "come back later")
+	}
+	if f.expired > 0 {
+		f.expired--
+		return http.StatusForbidden, stsError("ExpiredToken", "the security token included in the request is expired")
 	}
 	if c.form.Get("Action") != "AssumeRole" || c.form.Get("RoleArn") != testRole {
 		return http.StatusForbidden, stsError("AccessDenied", "not authorized to perform sts:AssumeRole")
