@@ -21,7 +21,6 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
-
 )
 
 // Way is how a server runs.

@@ -8,7 +8,6 @@ import (
 
 	miniogo "github.com/minio/minio-go/v7"
 
-	"github.com/databasement/backup/s3fs"
 	"github.com/databasement/backup/storage"
 )
 
@@ -77,36 +76,4 @@ func get(t *testing.T, v storage.Volume, name string) ([]byte, storage.Object) {
 		t.Fatal(err)
 	}
 	return data, o
-}
-
-// What the options ask for is what the second client finds, on small objects and on those in parts.
-func TestAttributes(t *testing.T) {
-	s := plain.get(t)
-	bucket, opts := s.newBucket(t, miniogo.MakeBucketOptions{}), s.options()
-	opts.Tags = map[string]string{"team": "data and more", "tier": "gold"}
-	opts.StorageClass, opts.SSE, opts.Checksum = "REDUCED_REDUNDANCY", s3fs.SSES3, s3fs.ChecksumSHA256
-	v, c := open(t, bucket, opts), s.client(t)
-	for name, size := range map[string]int64{"small": 10, "parts": 17 * mib} {
-		if _, err := v.Put(t.Context(), name, dump(3, size)); err != nil {
-			t.Fatal(err)
-		}
-		o, err := c.StatObject(t.Context(), bucket, name, miniogo.StatObjectOptions{Checksum: true})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if o.ChecksumSHA256 == "" || o.Metadata.Get("X-Amz-Server-Side-Encryption") != "AES256" || o.Metadata.Get("X-Amz-Storage-Class") != "REDUCED_REDUNDANCY" {
-			t.Errorf("%s: checksum %q, headers %v", name, o.ChecksumSHA256, o.Metadata)
-		}
-		tags, err := c.GetObjectTagging(t.Context(), bucket, name, miniogo.GetObjectTaggingOptions{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := tags.ToMap(); got["team"] != "data and more" || got["tier"] != "gold" || len(got) != 2 {
-			t.Errorf("%s: tags %v", name, got)
-		}
-		want, _ := io.ReadAll(dump(3, size))
-		if got, _ := get(t, v, name); !bytes.Equal(got, want) {
-			t.Errorf("%s: read other bytes", name)
-		}
-	}
 }

@@ -14,22 +14,23 @@ import (
 	"github.com/databasement/backup/s3fs"
 )
 
-// fault is what a connection suffers from while bytes move.
+// fault is what connections suffer from while bytes move.
 type fault struct {
 	name       string
 	kind       string
 	attributes map[string]int
 	heal       time.Duration // after which it is over; 0: it never is
+	costs      time.Duration // at least, or it was not there
 }
 
 var faults = []fault{
-	{"latency", "latency", map[string]int{"latency": 100, "jitter": 50}, 0},
-	{"small packets", "slicer", map[string]int{"average_size": 2000, "size_variation": 1000, "delay": 20}, 0},
-	{"bandwidth", "bandwidth", map[string]int{"rate": 4000}, 0}, // kB/s: much slower than StallTimeout, and moving
-	{"resets", "reset_peer", map[string]int{"timeout": 5}, 2 * time.Second},
-	{"silence", "timeout", map[string]int{"timeout": 0}, 3 * time.Second},
-	{"silence, then the end", "timeout", map[string]int{"timeout": 300}, 2 * time.Second},
-	{"ends after 300 kB", "limit_data", map[string]int{"bytes": 300_000}, 2 * time.Second},
+	{"latency", "latency", map[string]int{"latency": 100, "jitter": 20}, 0, 150 * time.Millisecond},
+	{"small packets", "slicer", map[string]int{"average_size": 2000, "size_variation": 1000, "delay": 20}, 0, 0},
+	{"bandwidth", "bandwidth", map[string]int{"rate": 4000}, 0, time.Second}, // kB/s: slower than StallTimeout, and moving
+	{"resets", "reset_peer", map[string]int{"timeout": 5}, 2 * time.Second, 2 * time.Second},
+	{"silence", "timeout", map[string]int{"timeout": 0}, 3 * time.Second, 3 * time.Second},
+	{"silence, then the end", "timeout", map[string]int{"timeout": 300}, 2 * time.Second, 2 * time.Second},
+	{"ends after 300 kB", "limit_data", map[string]int{"bytes": 300_000}, 2 * time.Second, 0},
 }
 
 // Whatever happens to connections, what is put is whole, and what is read is what was put.
@@ -48,6 +49,7 @@ func TestFaults(t *testing.T) {
 						time.AfterFunc(f.heal, func() { proxy.Heal(t.Context()) })
 					}
 				}
+				begun := time.Now()
 				o, err := v.Put(t.Context(), "x", &tripwire{r: bytes.NewReader(want), at: 6 * mib, trip: hurt})
 				if err != nil || o.Size != int64(len(want)) {
 					t.Fatalf("Put = %+v, %v", o, err)
@@ -56,14 +58,18 @@ func TestFaults(t *testing.T) {
 					t.Error("other bytes are stored than were put")
 				}
 				proxy.Heal(t.Context())
+				hurt()
 				r, err := v.Open(t.Context(), "x", 0, -1)
 				if err != nil {
 					t.Fatal(err)
 				}
 				defer r.Close()
-				got, err := io.ReadAll(&tripwire{r: r, at: mib, trip: hurt})
+				got, err := io.ReadAll(r)
 				if err != nil || !bytes.Equal(got, want) {
 					t.Errorf("read %d bytes, %v, want the %d that were put", len(got), err, len(want))
+				}
+				if took := time.Since(begun); took < f.costs {
+					t.Errorf("took only %v: the fault did nothing", took)
 				}
 			})
 		}

@@ -1,13 +1,10 @@
 package s3
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"io"
 	"strings"
 	"testing"
-	"testing/iotest"
 	"time"
 
 	miniogo "github.com/minio/minio-go/v7"
@@ -111,69 +108,4 @@ func TestWrong(t *testing.T) {
 			}
 		})
 	}
-}
-
-// PITFALLS 18: where the policy denies an abort, a failed Put says what failed, and that parts are left, which Sweep removes
-// for who may.
-func TestAbortDenied(t *testing.T) {
-	s := plain.get(t)
-	bucket, opts := s.newBucket(t, miniogo.MakeBucketOptions{}), s.options()
-	admin := open(t, bucket, opts)
-	own := *opts
-	own.AccessKeyID, own.SecretAccessKey = s.newUser(t, bucket, four...)
-	const name = "shop/20261122t175500123z-7f3a9c2e.sql.zst.aes"
-	broken := errors.New("the dump failed")
-	_, err := open(t, bucket, &own).Put(t.Context(), name, io.MultiReader(dump(1, 12*mib), iotest.ErrReader(broken)))
-	if !errors.Is(err, broken) || errors.Is(err, storage.ErrPermission) {
-		t.Errorf("Put = %v, want the reader's error and no other", err)
-	}
-	if keys := s.keys(t, bucket); len(keys) != 0 {
-		t.Errorf("a failed Put left %q", keys)
-	}
-	if n := s.unfinished(t, bucket); n != 1 {
-		t.Fatalf("%d unfinished uploads, want 1", n)
-	}
-	if n, err := admin.SweepUnfinished(t.Context(), time.Now().Add(-time.Hour)); n != 0 || err != nil {
-		t.Errorf("a sweep of what is older than an hour = %d, %v", n, err)
-	}
-	if n, err := admin.SweepUnfinished(t.Context(), time.Now().Add(time.Hour)); n != 1 || err != nil {
-		t.Errorf("a sweep = %d, %v, want 1", n, err)
-	}
-	if n := s.unfinished(t, bucket); n != 0 {
-		t.Errorf("%d unfinished uploads after a sweep", n)
-	}
-}
-
-// Uploads whose key is none of a snapshot's are somebody else's, and stay.
-func TestSweepForeign(t *testing.T) {
-	s := plain.get(t)
-	bucket := s.newBucket(t, miniogo.MakeBucketOptions{})
-	core := miniogo.Core{Client: s.client(t)}
-	for _, key := range []string{"video.mp4", "shop/20261122.sql.zst", "20261122t175500123z-7f3a9c2e.sql"} {
-		id, err := core.NewMultipartUpload(t.Context(), bucket, key, miniogo.PutObjectOptions{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := core.PutObjectPart(t.Context(), bucket, key, id, 1, bytes.NewReader([]byte("part")), 4, miniogo.PutObjectPartOptions{}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if n, err := open(t, bucket, s.options()).SweepUnfinished(t.Context(), time.Now().Add(time.Hour)); n != 0 || err != nil {
-		t.Errorf("a sweep = %d, %v, want 0", n, err)
-	}
-	if n := s.unfinished(t, bucket); n != 3 {
-		t.Errorf("%d unfinished uploads are left, want 3", n)
-	}
-}
-
-// unfinished counts uploads as the second client lists them.
-func (s *store) unfinished(t *testing.T, bucket string) (n int) {
-	t.Helper()
-	for u := range s.client(t).ListIncompleteUploads(t.Context(), bucket, "", true) {
-		if u.Err != nil {
-			t.Fatal(u.Err)
-		}
-		n++
-	}
-	return n
 }

@@ -40,7 +40,7 @@ func pausable(t *testing.T, attempts int) (*store, *s3fs.Volume) {
 func TestStallGivesUp(t *testing.T) {
 	t.Parallel()
 	s, v := pausable(t, 2)
-	if _, err := v.Put(t.Context(), "read", dump(1, 20*mib)); err != nil {
+	if _, err := v.Put(t.Context(), "read", dump(1, 80*mib)); err != nil {
 		t.Fatal(err)
 	}
 	r, err := v.Open(t.Context(), "read", 0, -1)
@@ -56,7 +56,7 @@ func TestStallGivesUp(t *testing.T) {
 	}
 	begun := time.Now()
 	if _, err := io.Copy(io.Discard, r); err == nil {
-		t.Error("read 20 MiB of a server that has stopped")
+		t.Error("read 80 MiB of a server that has stopped")
 	}
 	if _, err := v.Put(t.Context(), "small", strings.NewReader("x")); err == nil {
 		t.Error("Put to a server that has stopped")

@@ -27,6 +27,9 @@ var (
 	gateway = &shared{start: gatewayStore}
 )
 
+// servers are the implementations of S3.
+var servers = map[string]*shared{"minio": plain, "versitygw": gateway}
+
 // store is a server as tests see it, with an administrator's keys.
 type store struct {
 	endpoint             string
@@ -120,9 +123,9 @@ func (s *store) newBucket(t *testing.T, opts miniogo.MakeBucketOptions) string {
 // removeBucket removes a bucket with all versions of its objects, locked ones too, and unfinished uploads.
 func removeBucket(ctx context.Context, c *miniogo.Client, name string) error {
 	var errs []error
-	for o := range c.ListObjects(ctx, name, miniogo.ListObjectsOptions{Recursive: true, WithVersions: true}) {
-		opts := miniogo.RemoveObjectOptions{VersionID: o.VersionID, GovernanceBypass: true}
-		errs = append(errs, o.Err, c.RemoveObject(ctx, name, o.Key, opts))
+	objects := c.ListObjects(ctx, name, miniogo.ListObjectsOptions{Recursive: true, WithVersions: true})
+	for failed := range c.RemoveObjects(ctx, name, objects, miniogo.RemoveObjectsOptions{GovernanceBypass: true}) {
+		errs = append(errs, failed.Err)
 	}
 	for u := range c.ListIncompleteUploads(ctx, name, "", true) {
 		errs = append(errs, u.Err, c.RemoveIncompleteUpload(ctx, name, u.Key))

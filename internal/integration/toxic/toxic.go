@@ -28,6 +28,7 @@ type Proxy struct {
 
 // Start forwards connections from a free loopback port to upstream, host:port.
 func Start(upstream string) (*Proxy, error) {
+	zerolog.SetGlobalLevel(zerolog.Disabled) // some toxics log to the global one
 	server := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop())
 	p := toxiproxy.NewProxy(server, upstream, "127.0.0.1:0", upstream)
 	if err := p.Start(); err != nil {
