@@ -57,28 +57,30 @@ func TestPermission(t *testing.T) {
 		{"delete", []string{canPut, canGet, canList}, remove, storage.ErrPermission},
 		{"sweep", four, sweep, storage.ErrPermission},
 	} {
-		t.Run(c.name, func(t *testing.T) {
-			s := plain.get(t)
-			bucket, opts := s.newBucket(t, miniogo.MakeBucketOptions{}), s.options()
-			if _, err := open(t, bucket, opts).Put(t.Context(), "there", strings.NewReader("there")); err != nil {
-				t.Fatal(err)
-			}
-			opts.AccessKeyID, opts.SecretAccessKey = s.newUser(t, bucket, c.allowed...)
-			begun := time.Now()
-			err := c.do(t.Context(), open(t, bucket, opts))
-			if !errors.Is(err, c.want) {
-				t.Errorf("allowed %q: %v, want %v", c.allowed, err, c.want)
-			}
-			if errors.Is(err, storage.ErrPermission) && errors.Is(err, storage.ErrNotExist) {
-				t.Errorf("an error of both: %v", err)
-			}
-			if time.Since(begun) > 5*time.Second {
-				t.Errorf("took %v: it was tried again, and cannot get better", time.Since(begun))
-			}
-			if err != nil && strings.Contains(err.Error(), opts.SecretAccessKey) {
-				t.Error("the error has the secret key in it")
-			}
-		})
+		for name, server := range servers {
+			t.Run(name+" "+c.name, func(t *testing.T) {
+				s := server.get(t)
+				bucket, opts := s.newBucket(t, miniogo.MakeBucketOptions{}), s.options()
+				if _, err := open(t, bucket, opts).Put(t.Context(), "there", strings.NewReader("there")); err != nil {
+					t.Fatal(err)
+				}
+				opts.AccessKeyID, opts.SecretAccessKey = s.newUser(t, bucket, c.allowed...)
+				begun := time.Now()
+				err := c.do(t.Context(), open(t, bucket, opts))
+				if !errors.Is(err, c.want) {
+					t.Errorf("allowed %q: %v, want %v", c.allowed, err, c.want)
+				}
+				if errors.Is(err, storage.ErrPermission) && errors.Is(err, storage.ErrNotExist) {
+					t.Errorf("an error of both: %v", err)
+				}
+				if time.Since(begun) > 5*time.Second {
+					t.Errorf("took %v: it was tried again, and cannot get better", time.Since(begun))
+				}
+				if err != nil && strings.Contains(err.Error(), opts.SecretAccessKey) {
+					t.Error("the error has the secret key in it")
+				}
+			})
+		}
 	}
 }
 

@@ -3,7 +3,6 @@ package s3
 import (
 	"crypto/rand"
 	"encoding/json"
-	"fmt"
 	"testing"
 	"time"
 
@@ -63,6 +62,13 @@ var places = []place{
 		s := gateway.get(t)
 		return s, s.newBucket(t, miniogo.MakeBucketOptions{}), s.options()
 	}},
+	{"versitygw restricted", func(t *testing.T) (*store, string, *s3fs.Options) {
+		s := gateway.get(t)
+		bucket := s.newBucket(t, miniogo.MakeBucketOptions{})
+		opts := s.options()
+		opts.AccessKeyID, opts.SecretAccessKey = s.newUser(t, bucket, four...)
+		return s, bucket, opts
+	}},
 }
 
 // four are all the permissions that backups need.
@@ -71,15 +77,24 @@ var four = []string{"s3:PutObject", "s3:GetObject", "s3:DeleteObject", "s3:ListB
 // newUser makes a user who may do these actions in the bucket, and nothing else.
 func (s *store) newUser(t *testing.T, bucket string, actions ...string) (accessKey, secretKey string) {
 	t.Helper()
-	list, err := json.Marshal(actions)
+	accessKey, secretKey = "user-"+rand.Text(), rand.Text()
+	statement := map[string]any{
+		"Effect": "Allow", "Action": actions, "Resource": []string{"arn:aws:s3:::" + bucket, "arn:aws:s3:::" + bucket + "/*"},
+	}
+	if s.gateway != nil { // it has policies of buckets
+		statement["Principal"] = map[string]string{"AWS": accessKey}
+	}
+	policy, err := json.Marshal(map[string]any{"Version": "2012-10-17", "Statement": []any{statement}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	u := minio.User{AccessKey: "user-" + rand.Text(), SecretKey: rand.Text(), Policy: fmt.Sprintf(
-		`{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": %s, "Resource": ["arn:aws:s3:::%[2]s", "arn:aws:s3:::%[2]s/*"]}]}`,
-		list, bucket)}
-	if err := s.minio.AddUser(t.Context(), u); err != nil {
+	if s.minio != nil {
+		err = s.minio.AddUser(t.Context(), minio.User{AccessKey: accessKey, SecretKey: secretKey, Policy: string(policy)})
+	} else if err = s.gateway.AddUser(t.Context(), accessKey, secretKey); err == nil {
+		err = s.client(t).SetBucketPolicy(t.Context(), bucket, string(policy))
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
-	return u.AccessKey, u.SecretKey
+	return accessKey, secretKey
 }

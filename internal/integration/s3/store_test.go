@@ -37,6 +37,7 @@ type store struct {
 	caFile               string            // with TLS
 	http                 http.RoundTripper // trusts the server
 	minio                *minio.Server     // nil if it is another one
+	gateway              *versitygw.Server // nil if it is another one
 	stop                 func() error
 }
 
@@ -74,7 +75,7 @@ func minioStore(opts minio.Options) func(context.Context) (*store, error) {
 		if err != nil {
 			return nil, err
 		}
-		return &store{m.Endpoint, m.AccessKey, m.SecretKey, m.CAFile, m.HTTPClient().Transport, m, m.Stop}, nil
+		return &store{m.Endpoint, m.AccessKey, m.SecretKey, m.CAFile, m.HTTPClient().Transport, m, nil, m.Stop}, nil
 	}
 }
 
@@ -83,7 +84,7 @@ func gatewayStore(ctx context.Context) (*store, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &store{endpoint: g.Endpoint, accessKey: g.AccessKey, secretKey: g.SecretKey, http: &http.Transport{}, stop: g.Stop}, nil
+	return &store{endpoint: g.Endpoint, accessKey: g.AccessKey, secretKey: g.SecretKey, http: &http.Transport{}, gateway: g, stop: g.Stop}, nil
 }
 
 // client is minio-go as administrator: the second client, which shares no code with s3fs.

@@ -6,12 +6,18 @@ package versitygw
 import (
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
+
+	"github.com/minio/minio-go/v7/pkg/signer"
 
 	"github.com/databasement/backup/internal/integration/gobuild"
 	"github.com/databasement/backup/internal/integration/process"
@@ -46,8 +52,8 @@ func Start(ctx context.Context) (*Server, error) {
 }
 
 func (s *Server) start(ctx context.Context, binary string) error {
-	root, versions := filepath.Join(s.dir, "root"), filepath.Join(s.dir, "versions")
-	if err := errors.Join(os.Mkdir(root, 0o755), os.Mkdir(versions, 0o755)); err != nil {
+	root, versions, users := filepath.Join(s.dir, "root"), filepath.Join(s.dir, "versions"), filepath.Join(s.dir, "users")
+	if err := errors.Join(os.Mkdir(root, 0o755), os.Mkdir(versions, 0o755), os.Mkdir(users, 0o700)); err != nil {
 		return err
 	}
 	address, err := process.FreeAddress()
@@ -55,7 +61,7 @@ func (s *Server) start(ctx context.Context, binary string) error {
 		return err
 	}
 	s.Endpoint = "http://" + address
-	args := []string{"--port", address, "--quiet", "--health", "/health", "posix", "--versioning-dir", versions, root}
+	args := []string{"--port", address, "--quiet", "--health", "/health", "--iam-dir", users, "posix", "--versioning-dir", versions, root}
 	s.process, err = process.Start(binary, args, []string{"ROOT_ACCESS_KEY_ID=" + s.AccessKey, "ROOT_SECRET_ACCESS_KEY=" + s.SecretKey})
 	if err != nil {
 		return err
@@ -63,6 +69,27 @@ func (s *Server) start(ctx context.Context, binary string) error {
 	ctx, cancel := context.WithTimeout(ctx, startTime)
 	defer cancel()
 	return s.process.Await(ctx, &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}, s.Endpoint+"/health")
+}
+
+// AddUser makes a user who may do nothing but what policies of buckets allow.
+func (s *Server) AddUser(ctx context.Context, accessKey, secretKey string) error {
+	body := fmt.Sprintf("<Account><Access>%s</Access><Secret>%s</Secret><Role>user</Role></Account>", accessKey, secretKey)
+	req, err := http.NewRequestWithContext(ctx, http.MethodPatch, s.Endpoint+"/create-user", strings.NewReader(body))
+	if err != nil {
+		return err
+	}
+	sum := sha256.Sum256([]byte(body))
+	req.Header.Set("X-Amz-Content-Sha256", hex.EncodeToString(sum[:]))
+	resp, err := http.DefaultClient.Do(signer.SignV4(*req, s.AccessKey, s.SecretKey, "", "us-east-1"))
+	if err != nil {
+		return fmt.Errorf("add user %s: %w", accessKey, err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusCreated {
+		answer, _ := io.ReadAll(io.LimitReader(resp.Body, 1<<10))
+		return fmt.Errorf("add user %s: %s: %s", accessKey, resp.Status, answer)
+	}
+	return nil
 }
 
 // Stop ends the gateway and removes all that it had.
