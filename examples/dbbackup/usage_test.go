@@ -30,7 +30,7 @@ func TestUsageErrors(t *testing.T) {
 		{[]string{"backup", "--name", "shop", "--volume", "file:srv/backup"}, "file:///path"},
 		{[]string{"backup", "--name", "shop", "--volume", "file://srv/backup"}, "file:///path"},
 		{[]string{"backup", "--name", "shop", "--volume", "file:///srv#x"}, "file:///path"},
-		{[]string{"backup", "--name", "shop", "--volume", "s3://user:hunter2@bucket"}, "file:///path"},
+		{[]string{"backup", "--name", "shop", "--volume", "sftp://user:hunter2@host/backup"}, "file:///path"},
 		{[]string{"backup", "--name", "shop", "--min-size", "1M"}, "whole bytes"},
 		{[]string{"backup", "--name", "shop", "--min-size", "-1"}, "whole bytes"},
 		{[]string{"list", "--name", "Shop"}, "Shop"},
