@@ -82,7 +82,9 @@ func (p *pages) next(ctx context.Context) (objects []storage.Object, err error) 
 	in := &s3.ListObjectsV2Input{Bucket: &p.v.bucket, Prefix: &p.prefix, EncodingType: types.EncodingTypeUrl, ContinuationToken: p.token}
 	var out *s3.ListObjectsV2Output
 	err = p.v.request(ctx, func(ctx context.Context) (err error) {
-		out, err = p.v.c.s3.ListObjectsV2(ctx, in)
+		if out, err = p.v.c.s3.ListObjectsV2(ctx, in); err == nil {
+			err = checkListing(out.IsTruncated)
+		}
 		return err
 	})
 	if err != nil {
@@ -98,6 +100,15 @@ func (p *pages) next(ctx context.Context) (objects []storage.Object, err error) 
 		}
 	}
 	return objects, p.turn(out)
+}
+
+// checkListing refuses an answer that does not say whether it is truncated, as each page of a listing must. The SDK reads an
+// empty body, or a web page from something between, as a listing without objects.
+func checkListing(truncated *bool) error {
+	if truncated == nil {
+		return fmt.Errorf("%w: it is not a page of a listing", errAnswer)
+	}
+	return nil
 }
 
 // turn finds the next page.

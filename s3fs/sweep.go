@@ -58,7 +58,9 @@ func (v *Volume) unfinished(ctx context.Context) (own []types.MultipartUpload, e
 	for {
 		var out *s3.ListMultipartUploadsOutput
 		err := v.request(ctx, func(ctx context.Context) (err error) {
-			out, err = v.c.s3.ListMultipartUploads(ctx, in)
+			if out, err = v.c.s3.ListMultipartUploads(ctx, in); err == nil {
+				err = checkListing(out.IsTruncated)
+			}
 			return err
 		})
 		if err != nil {
