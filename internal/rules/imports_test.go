@@ -33,6 +33,7 @@ var may = map[string][]string{
 	"schedule":            {".", "storage", "internal"},
 	"config":              {".", "storage", "compress", "crypto", "localfs", "s3fs", "database", "schedule", "filippo.io/age"},
 	"internal":            {"storage", "compress", "crypto", "internal"},
+	"internal/campaign":   {".", "storage", "compress", "crypto", "internal", "filippo.io/age"},                                          // run by tests
 	"internal/bench":      {".", "storage", "compress", "crypto", "localfs", "github.com/klauspost/compress", "github.com/ulikunitz/xz"}, // a program
 	"examples":            {".", "storage", "compress", "crypto", "localfs", "s3fs", "database", "schedule", "config", "internal", "filippo.io/age", "golang.org/x/term"},
 }
