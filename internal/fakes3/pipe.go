@@ -7,6 +7,8 @@ import (
 	"net"
 	"net/http"
 	"sync"
+
+	"github.com/databasement/backup/internal/pipenet"
 )
 
 // network is the server's end of connections in memory. It is started by the
@@ -14,8 +16,7 @@ import (
 type network struct {
 	mu         sync.Mutex
 	server     *http.Server
-	accept     chan net.Conn
-	done       chan struct{}
+	listener   *pipenet.Listener
 	transports []*http.Transport
 	running    sync.WaitGroup
 }
@@ -23,19 +24,11 @@ type network struct {
 // Dial connects to the server, whatever address is asked for. It is what
 // the DialContext and the DialTLSContext of a transport are set to: there is no
 // TLS on these connections.
-func (s *Server) Dial(ctx context.Context, _, _ string) (net.Conn, error) {
+func (s *Server) Dial(ctx context.Context, network, address string) (net.Conn, error) {
 	if err := s.memory.start(s); err != nil {
 		return nil, err
 	}
-	ours, theirs := net.Pipe()
-	select {
-	case s.memory.accept <- theirs:
-		return ours, nil
-	case <-s.memory.done:
-		return nil, net.ErrClosed
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
+	return s.memory.listener.DialContext(ctx, network, address)
 }
 
 // Transport returns a transport with which any host name is the server, for http
@@ -62,9 +55,9 @@ func (n *network) start(s *Server) error {
 	if n.server != nil {
 		return nil
 	}
-	n.accept, n.done = make(chan net.Conn), make(chan struct{})
+	n.listener = pipenet.Listen()
 	n.server = &http.Server{Handler: s, ConnState: n.state, ErrorLog: log.New(io.Discard, "", 0)}
-	n.running.Go(func() { _ = n.server.Serve(n) })
+	n.running.Go(func() { _ = n.server.Serve(n.listener) })
 	return nil
 }
 
@@ -90,23 +83,3 @@ func (n *network) close() {
 	}
 	n.running.Wait()
 }
-
-// Accept, Close and Addr make the network the listener of its http.Server.
-
-func (n *network) Accept() (net.Conn, error) {
-	select {
-	case c := <-n.accept:
-		return c, nil
-	case <-n.done:
-		return nil, net.ErrClosed
-	}
-}
-
-func (n *network) Close() error { close(n.done); return nil }
-
-func (n *network) Addr() net.Addr { return memoryAddr{} }
-
-type memoryAddr struct{}
-
-func (memoryAddr) Network() string { return "memory" }
-func (memoryAddr) String() string  { return "memory" }
