@@ -58,7 +58,7 @@ func (b *Backup) sweep(ctx context.Context, op *operation) (*SweepReport, error)
 		return report, nil
 	}
 	report.Unfinished, err = sweeper.SweepUnfinished(ctx, before)
-	if errors.Is(err, storage.ErrPermission) {
+	if errors.Is(err, storage.ErrPermission) || errors.Is(err, errors.ErrUnsupported) {
 		op.warn(fmt.Errorf("the volume's unfinished uploads stay: %w", err))
 		err = nil
 	}
