@@ -405,6 +405,39 @@ func TestBadConfiguration(t *testing.T) {
 	}
 }
 
+// TestSTSRetriesAreNotRationed: the SDK's quota runs dry in a long outage.
+func TestSTSRetriesAreNotRationed(t *testing.T) {
+	var s sts.Options
+	new(Options).stsOptions(&s)
+	for n := range 1000 {
+		if _, err := s.Retryer.GetRetryToken(t.Context(), errors.New("down")); err != nil {
+			t.Fatalf("after %d retries: %v", n, err)
+		}
+	}
+}
+
+// TestOpenAsksNobody: neither S3 and STS nor, as AWS_DEFAULTS_MODE would have it, the metadata of an instance.
+func TestOpenAsksNobody(t *testing.T) {
+	requests := make(chan string, 100)
+	web := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { requests <- r.URL.Path }))
+	t.Cleanup(web.Close)
+	setenv(t, map[string]string{
+		"AWS_DEFAULTS_MODE": "auto", "AWS_EC2_METADATA_DISABLED": "false", "AWS_EC2_METADATA_SERVICE_ENDPOINT": web.URL,
+		"AWS_ENDPOINT_URL": web.URL, "AWS_CUSTOM_ROLE_ARN": testRole,
+	})
+	o, err := OptionsFromEnv()
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := mustOpen(t, o)
+	if n := len(requests); n != 0 {
+		t.Errorf("Open made %d requests, the first for %s", n, <-requests)
+	}
+	if _, err := v.Stat(t.Context(), "a"); err == nil || len(requests) == 0 {
+		t.Errorf("nor did Stat, which gives %v: this test has nothing to show", err)
+	}
+}
+
 func TestOpenWithoutContext(t *testing.T) {
 	setenv(t, nil)
 	ctx, cancel := context.WithCancel(t.Context())
