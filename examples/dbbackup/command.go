@@ -33,7 +33,7 @@ func commands() []*command {
 		{"delete", "ID", nil, "delete a snapshot, for which no key is needed", deleteCommand},
 		{"sweep", "", nil, sweepText, sweepCommand},
 		{"rekey", "ID", nil, rekeyText, rekeyCommand},
-		{"check", "", nil, "try the volume and the keys, and say what works", checkCommand},
+		{"check", "", nil, checkText, checkCommand},
 		{"open", "OBJECT", nil, openText, openCommand},
 		{"keygen", "", nil, keygenText, keygenCommand},
 		{"version", "", nil, "print the program's version", versionCommand},

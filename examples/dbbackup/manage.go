@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"runtime/debug"
+	"strings"
 
 	"github.com/databasement/backup"
 	"github.com/databasement/backup/s3fs"
@@ -89,13 +91,26 @@ func rekeyCommand(ctx context.Context, a *app, words []string) error {
 	return a.println(keyID)
 }
 
+const checkText = `try the volume and the keys, and say what works
+Each permission is tried apart. For a bucket it also prints the least that a writer, a restorer and a pruner
+may do there, as IAM policies.`
+
+// permissions are what the volume's methods need in a bucket.
+var permissions = map[string]string{
+	"put": "s3:PutObject", "stat": "s3:GetObject", "open": "s3:GetObject", "list": "s3:ListBucket", "delete": "s3:DeleteObject",
+}
+
 func checkCommand(ctx context.Context, a *app, _ []string) error {
 	b, err := a.open(ctx, a.settings.volume, writing)
 	if err != nil {
 		return err
 	}
+	bucket, inBucket := storage.As[*s3fs.Volume](b.Volume())
 	items, err := b.Check(ctx)
 	for _, i := range items {
+		if p := permissions[i.Name]; inBucket && p != "" {
+			i.Name += " (" + p + ")"
+		}
 		line := "ok      " + i.Name
 		switch {
 		case i.Err != nil:
@@ -107,14 +122,20 @@ func checkCommand(ctx context.Context, a *app, _ []string) error {
 			return err
 		}
 	}
-	if s3, ok := storage.As[*s3fs.Volume](b.Volume()); ok {
-		for _, role := range []s3fs.Role{s3fs.Writer, s3fs.Restorer, s3fs.Pruner} {
-			if err := a.println(fmt.Sprintf("\nThe least that a %s may do, as an IAM policy:\n%s", role, s3.Policy(role))); err != nil {
-				return err
-			}
-		}
+	if inBucket {
+		err = errors.Join(err, a.printPolicies(bucket))
 	}
 	return err
+}
+
+func (a *app) printPolicies(bucket *s3fs.Volume) error {
+	for _, role := range []s3fs.Role{s3fs.Writer, s3fs.Restorer, s3fs.Pruner} {
+		text := fmt.Sprintf("\nThe least that a %s may do, as an IAM policy:\n%s", role, strings.TrimSpace(bucket.Policy(role)))
+		if err := a.println(text); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func versionCommand(_ context.Context, a *app, _ []string) error {

@@ -107,7 +107,7 @@ func TestLinks(t *testing.T) {
 func TestBucketCheck(t *testing.T) {
 	s, bucket := newBucket(t)
 	out := s.ok("", "check")
-	for _, want := range []string{"ok      put", "ok      conditional requests", "a writer", "a restorer", "a pruner", `"arn:aws:s3:::bucket/some/prefix/*"`} {
+	for _, want := range []string{"ok      put (s3:PutObject)", "ok      list (s3:ListBucket)", "ok      conditional requests", "a writer", "a restorer", "a pruner", `"arn:aws:s3:::bucket/some/prefix/*"`} {
 		if !strings.Contains(out, want) {
 			t.Errorf("check does not print %q:\n%s", want, out)
 		}
