@@ -117,7 +117,7 @@ func (x *trouble) site() *campaign.Site {
 func (x *trouble) open(r *rand.Rand) (storage.Volume, func()) {
 	transport := &http.Transport{DialContext: x.network.DialContext, DisableCompression: true, MaxIdleConnsPerHost: 8}
 	v := x.volume(&http.Client{Transport: transport}, s3fs.Options{
-		Endpoint: "http://" + faultyHost, Concurrency: 1 + r.IntN(4), MaxParts: 1 + r.IntN(4), MaxAttempts: 1 + r.IntN(10),
+		Endpoint: "http://" + faultyHost, Concurrency: 1 + r.IntN(4), MaxParts: 1 + r.IntN(4), MaxAttempts: 1 + r.IntN(1+r.IntN(10)),
 		Checksum: []s3fs.Checksum{s3fs.ChecksumNone, s3fs.ChecksumSHA256}[r.IntN(2)],
 		MaxPause: time.Second, StallTimeout: 10 * time.Second,
 	})

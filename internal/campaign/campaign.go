@@ -111,22 +111,28 @@ func (t tally) String() string {
 		t.committed, t.failed, t.unknown, t.read, t.unread, t.removed, t.swept, t.aborted)
 }
 
-// operations are what is done, by weight.
-var operations = []struct {
+// operation is something that is done, more often by weight.
+type operation struct {
 	name     string
 	weight   int
 	trusting bool // it believes what it reads, as nothing there has a digest
 	settles  bool // what it asked for may otherwise happen while audit looks
 	do       func(*campaign, storage.Volume)
-}{
-	{"backup", 10, false, false, (*campaign).backup},
-	{"restore", 4, false, false, (*campaign).restore},
-	{"verify", 2, false, false, (*campaign).verify},
-	{"read", 2, true, false, (*campaign).read},
-	{"list", 2, true, false, (*campaign).list},
-	{"delete", 2, false, true, (*campaign).remove},
-	{"sweep", 1, false, false, (*campaign).sweep},
 }
+
+var (
+	deletion = operation{"delete", 2, false, true, (*campaign).remove}
+
+	operations = []operation{
+		deletion,
+		{"backup", 10, false, false, (*campaign).backup},
+		{"restore", 4, false, false, (*campaign).restore},
+		{"verify", 2, false, false, (*campaign).verify},
+		{"read", 2, true, false, (*campaign).read},
+		{"list", 2, true, false, (*campaign).list},
+		{"sweep", 1, false, false, (*campaign).sweep},
+	}
+)
 
 // rates of failing requests: from an accident to an outage.
 var rates = []float64{0.02, 0.05, 0.15, 0.4, 0.9}
@@ -134,28 +140,38 @@ var rates = []float64{0.02, 0.05, 0.15, 0.4, 0.9}
 // step does one thing, and looks whether all promises still hold.
 func (c *campaign) step(n int) {
 	c.operation, c.rng = n, rand.New(rand.NewPCG(c.seed, uint64(n)))
+	o := c.pick()
+	c.what = o.name
+	v, done := c.s.Open(c.rng)
+	c.s.Inject(c.rng.Uint64(), rates[c.rng.IntN(len(rates))], o.trusting)
+	o.do(c, v)
+	c.s.Inject(0, 0, false)
+	done()
+	if o.settles {
+		c.settle()
+	}
+	c.audit()
+}
+
+// pick draws what to do next. Of many snapshots one is deleted, as each audit lists all.
+func (c *campaign) pick() operation {
+	if len(c.in(committed)) > mostSnapshots {
+		return deletion
+	}
 	total := 0
 	for _, o := range operations {
 		total += o.weight
 	}
-	pick := c.rng.IntN(total)
+	at := c.rng.IntN(total)
 	for _, o := range operations {
-		if pick -= o.weight; pick >= 0 {
-			continue
+		if at -= o.weight; at < 0 {
+			return o
 		}
-		c.what = o.name
-		v, done := c.s.Open(c.rng)
-		c.s.Inject(c.rng.Uint64(), rates[c.rng.IntN(len(rates))], o.trusting)
-		o.do(c, v)
-		c.s.Inject(0, 0, false)
-		done()
-		if o.settles {
-			c.settle()
-		}
-		c.audit()
-		return
 	}
+	return deletion
 }
+
+const mostSnapshots = 25
 
 // violation fails the test: a promise was broken.
 func (c *campaign) violation(format string, args ...any) {
