@@ -97,6 +97,7 @@ func (o *Options) s3Options(endpoint string) func(*s3.Options) {
 		s.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired
 		s.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
 		s.DisableLogOutputChecksumValidationSkipped = true
+		s.ContinueHeaderThresholdBytes = -1 // a store that does not answer to "Expect: 100-continue" would cost a second a part
 		s.ClientLogMode = 0
 		s.APIOptions = append(slices.Clip(s.APIOptions), wire)
 	}

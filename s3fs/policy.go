@@ -34,18 +34,16 @@ var actions = map[Role][]string{
 // the bucket. Without them a lifecycle rule with AbortIncompleteMultipartUpload does it. Options.Tags, ObjectLock and SSEKMS need
 // permissions of their own (s3:PutObjectTagging, s3:PutObjectRetention, kms:GenerateDataKey, kms:Decrypt).
 //
-// With a prefix only what is below it may be listed. A store may then answer 403 rather than 404 to a HEAD or GET of a missing
-// object, as such a request names no prefix.
+// The whole bucket may be listed, whatever the prefix: with a condition on s3:prefix a store may answer 403 rather than 404 to a HEAD
+// or GET of a missing object, as such a request names no prefix, and 403 is never read as "absent".
 //
 // The format is that of https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html.
 func Policy(bucket, prefix string, role Role) string {
 	arn, below := "arn:aws:s3:::"+literal(bucket), ""
-	list := statement{Effect: "Allow", Action: []string{"s3:ListBucket"}, Resource: arn}
 	if prefix != "" {
 		below = literal(prefix) + "/"
-		list.Condition = map[string]map[string]string{"StringLike": {"s3:prefix": below + "*"}}
 	}
-	p := policy{Version: "2012-10-17", Statement: []statement{list}}
+	p := policy{Version: "2012-10-17", Statement: []statement{{Effect: "Allow", Action: []string{"s3:ListBucket"}, Resource: arn}}}
 	if a := actions[role]; a != nil {
 		p.Statement = append(p.Statement, statement{Effect: "Allow", Action: a, Resource: arn + "/" + below + "*"})
 	}
@@ -65,10 +63,9 @@ type policy struct {
 }
 
 type statement struct {
-	Effect    string
-	Action    []string
-	Resource  string
-	Condition map[string]map[string]string `json:",omitempty"`
+	Effect   string
+	Action   []string
+	Resource string
 }
 
 // literal is s without what a policy reads as a wildcard or a variable:
