@@ -135,6 +135,9 @@ func answerOf(err error) (a answer) {
 	if e := smithy.APIError(nil); errors.As(err, &e) && a.status != 0 {
 		a.code, a.message = e.ErrorCode(), e.ErrorMessage()
 	}
+	if text := http.StatusText(a.status); a.message == text && a.code == strings.ReplaceAll(text, " ", "") {
+		a.code, a.message = "", "" // the SDK made them of the status: a gateway's 503 is not S3's ServiceUnavailable
+	}
 	return a
 }
 

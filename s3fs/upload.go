@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"net/http"
 	"sync"
 	"time"
 
@@ -302,11 +303,12 @@ func (u *upload) settle(ctx context.Context, n int, unclear error) (storage.Obje
 
 // failedForSure reports whether S3 itself said that it failed, rather than something between, or nothing.
 func failedForSure(err error) bool {
-	switch answerOf(err).code {
-	case "SlowDown", "InternalError", "ServiceUnavailable", "TooManyRequests", "ConditionalRequestConflict", "OperationAborted":
+	a := answerOf(err)
+	switch a.code {
+	case "SlowDown", "InternalError", "ServiceUnavailable", "ConditionalRequestConflict", "OperationAborted":
 		return true
 	}
-	return false
+	return a.status == http.StatusTooManyRequests
 }
 
 // confirm looks at an object that the store says it has.
