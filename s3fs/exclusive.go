@@ -68,6 +68,9 @@ func (p *probe) run(ctx context.Context, v *Volume) error {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
+	if cause := ended(ctx); cause != nil {
+		return cause
+	}
 	if p.done {
 		return p.err
 	}

@@ -69,6 +69,7 @@ func bubble(t *testing.T, change func(*Options), test func(t *testing.T, w *worl
 		tune(transport, v.o) // as that of a volume without an own client
 		v.o.PartSize = testPart
 		w := &world{Server: s, bucket: s.CreateBucket("bucket"), v: v}
+		s.Faults = w.next
 		test(t, w)
 		for what, left := range w.faults {
 			if len(left) > 0 {
@@ -79,15 +80,15 @@ func bubble(t *testing.T, change func(*Options), test func(t *testing.T, w *worl
 }
 
 // play has the faults of a script happen, each once.
-func (w *world) play(s script) {
-	w.faults = s
-	w.Faults = w.next
-}
+func (w *world) play(s script) { w.plan(s, nil) }
 
 // always has a fault happen to each request of an operation.
-func (w *world) always(what string, f fakes3.Fault) {
-	w.fixed = script{what: {f}}
-	w.Faults = w.next
+func (w *world) always(what string, f fakes3.Fault) { w.plan(nil, script{what: {f}}) }
+
+func (w *world) plan(faults, fixed script) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.faults, w.fixed = faults, fixed
 }
 
 func (w *world) next(r fakes3.Request) fakes3.Fault {

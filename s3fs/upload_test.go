@@ -85,8 +85,10 @@ func TestPartFails(t *testing.T) {
 // TestFirstErrorWins: the others, which it cancels, do not hide it.
 func TestFirstErrorWins(t *testing.T) {
 	bubble(t, nil, func(t *testing.T, w *world) {
-		w.always("UploadPart", fakes3.Fault{At: fakes3.Applied, Pause: 30 * time.Second})
-		w.always("UploadPart 2", fakes3.Fault{Status: 403, Code: "AccessDenied"})
+		w.plan(nil, script{
+			"UploadPart":   {{At: fakes3.Applied, Pause: 30 * time.Second}},
+			"UploadPart 2": {{Status: 403, Code: "AccessDenied"}},
+		})
 		start := time.Now()
 		_, err := w.v.Put(t.Context(), "x", bytes.NewReader(random(1, 6*testPart)))
 		fails(t, err, storage.ErrPermission, "part 2: ")
@@ -167,19 +169,19 @@ func TestTooManyParts(t *testing.T) {
 
 // TestRollOver: a backup of a longer stream takes several objects (PITFALLS 14).
 func TestRollOver(t *testing.T) {
-	bubble(t, func(o *Options) { o.MaxParts = 3 }, func(t *testing.T, w *world) {
-		w.v.o.PartSize = 8 << 20
+	bubble(t, func(o *Options) { o.MaxParts = 2 }, func(t *testing.T, w *world) {
+		w.v.o.PartSize = 4 << 20
 		b, err := backup.New(w.v, &backup.Options{Compressor: compress.None, Encryptor: crypto.None})
 		if err != nil {
 			t.Fatal(err)
 		}
-		const size = 100 << 20
+		const size = 36 << 20
 		snap, err := b.Create(t.Context(), "long", bytes.NewReader(random(1, size)), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if got := snap.Details.Objects; len(got) != 5 {
-			t.Errorf("100 MiB in objects of 24 MiB are %q, want 5", got)
+			t.Errorf("36 MiB in objects of 8 MiB are %q, want 5", got)
 		}
 		var restored bytes.Buffer
 		if err := b.Restore(t.Context(), snap.Ref(), &restored); err != nil || !bytes.Equal(restored.Bytes(), random(1, size)) {
