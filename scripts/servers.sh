@@ -11,7 +11,7 @@ log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 
 "$go" run ./prebuild
-"$go" test -v -timeout 8m ${INTEGRATION_REQUIRE:+-count=1} "$@" ./... 2>&1 | tee "$log" | grep -v '^=== '
+"$go" test -v -timeout 15m ${INTEGRATION_REQUIRE:+-count=1} "$@" ./... 2>&1 | tee "$log" | grep -v '^=== '
 if [ -n "${INTEGRATION_REQUIRE:-}" ] && ! grep -q "^minio: $INTEGRATION_REQUIRE " "$log"; then
 	echo "servers: MinIO did not run as $INTEGRATION_REQUIRE" >&2
 	exit 1

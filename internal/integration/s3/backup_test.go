@@ -53,11 +53,11 @@ func restores(t *testing.T, b *backup.Backup, ref string, seed uint64, n int64) 
 
 // The life of a snapshot, wherever backups must work.
 func TestBackup(t *testing.T) {
-	const size = 20*mib + 7 // three parts
+	const size = 11*mib + 7 // three parts
 	for _, p := range places {
 		t.Run(p.name, func(t *testing.T) {
 			s, bucket, opts := p.make(t)
-			opts.Prefix = "some/prefix"
+			opts.Prefix, opts.PartSize = "some/prefix", 5*mib
 			b := newBackup(t, open(t, bucket, opts), &backup.Options{})
 			items, err := b.Check(t.Context())
 			if err != nil {

@@ -12,7 +12,7 @@ import (
 
 // PITFALLS 20: of many that put one name, each with a volume of its own as if in a process of its own, one wins.
 func TestPutIfAbsent(t *testing.T) {
-	const racers, rounds = 12, 4
+	const racers, rounds = 6, 3
 	for _, p := range places {
 		t.Run(p.name, func(t *testing.T) {
 			s, bucket, opts := p.make(t)

@@ -1,9 +1,11 @@
 package s3
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -39,11 +41,12 @@ func (c child) backup(ctx context.Context) (*backup.Backup, *s3fs.Volume, error)
 	if err != nil {
 		return nil, nil, err
 	}
-	b, err := backup.New(v, &backup.Options{Encryptor: crypto.AES256(crypto.NewKeyring(key)), SegmentSize: 12 * mib})
+	b, err := backup.New(v, &backup.Options{Encryptor: crypto.AES256(crypto.NewKeyring(key)), SegmentSize: 8 * mib})
 	return b, v, err
 }
 
-// uploadForEver makes one backup after the other, of one to six parts, until it is killed. Each has its seed and size as labels.
+// uploadForEver makes one backup after the other, of up to 12 MiB, until it is killed, and writes a line after each MiB that
+// was taken from it. Each has its seed and size as labels.
 func uploadForEver(config string) (code int) {
 	err := func() error {
 		var c child
@@ -52,8 +55,8 @@ func uploadForEver(config string) (code int) {
 		}
 		b, _, err := c.backup(context.Background())
 		for seed := c.Seed; err == nil; seed++ {
-			size := int64(seed * 7919 % (30 * mib))
-			_, err = b.Create(context.Background(), "shop", dump(seed, size), &backup.CreateOptions{
+			size := int64(seed * 7_919_000 % (12 * mib))
+			_, err = b.Create(context.Background(), "shop", &ticker{r: dump(seed, size)}, &backup.CreateOptions{
 				Labels: map[string]string{"seed": strconv.FormatUint(seed, 10), "size": strconv.FormatInt(size, 10)},
 			})
 		}
@@ -61,6 +64,20 @@ func uploadForEver(config string) (code int) {
 	}()
 	fmt.Fprintln(os.Stderr, "child:", err)
 	return 1
+}
+
+// ticker writes a line after each MiB that was read.
+type ticker struct {
+	r io.Reader
+	n int
+}
+
+func (t *ticker) Read(p []byte) (int, error) {
+	n, err := t.r.Read(p[:min(len(p), mib-t.n%mib)])
+	if t.n += n; n > 0 && t.n%mib == 0 {
+		fmt.Println(t.n / mib)
+	}
+	return n, err
 }
 
 // PITFALLS 19: what is listed after the process was killed, at any moment, restores, and so does all that was listed before.
@@ -74,9 +91,8 @@ func TestKill(t *testing.T) {
 	t.Cleanup(func() { v.Close() })
 	const kills = 10
 	listed := map[string]bool{}
-	for i := range uint64(kills) {
-		c.Seed = 1000 * (i + 1)
-		c.killed(t, time.Duration(rand.IntN(1000))*time.Millisecond)
+	for c.Seed = range uint64(kills) {
+		c.killed(t, s)
 		now := map[string]bool{}
 		for _, snap := range mustList(t, b) {
 			now[snap.Ref()] = true
@@ -86,7 +102,7 @@ func TestKill(t *testing.T) {
 		}
 		for ref := range listed {
 			if !now[ref] {
-				t.Errorf("%s is no longer listed after kill %d", ref, i)
+				t.Errorf("%s is no longer listed after kill %d", ref, c.Seed)
 			}
 		}
 		listed = now
@@ -98,29 +114,47 @@ func TestKill(t *testing.T) {
 	if err != nil {
 		t.Error(err)
 	}
-	for u := range s.client(t).ListIncompleteUploads(t.Context(), c.Bucket, "", true) {
-		t.Errorf("left by a sweep: %s, %v", u.Key, u.Err)
+	if n := s.unfinished(t, c.Bucket); n != 0 {
+		t.Errorf("a sweep left %d unfinished uploads", n)
 	}
 	t.Logf("%d kills left %d snapshots, and %d unfinished uploads", kills, len(listed), removed)
 	if len(listed) == 0 || removed == 0 {
-		t.Error("no snapshot, or no unfinished upload, was made: this shows nothing")
+		t.Error("no snapshot was made, or no upload interrupted: this shows nothing")
 	}
 }
 
-// killed runs the child for some time, and kills it.
-func (c child) killed(t *testing.T, after time.Duration) {
+// killed runs the child, and kills it: every second time after some MiB, else when an upload in parts has begun.
+func (c child) killed(t *testing.T, s *store) {
 	t.Helper()
+	uploads := s.unfinished(t, c.Bucket)
+	inUpload := c.Seed%2 == 1
+	c.Seed *= 1000
 	config, err := json.Marshal(c)
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(os.Args[0])
+	cmd := exec.CommandContext(t.Context(), os.Args[0])
 	cmd.Env = append(os.Environ(), childVariable+"="+string(config))
 	cmd.Stderr = t.Output()
+	ticks, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(after)
+	lines := bufio.NewScanner(ticks)
+	for range 1 + rand.IntN(20) {
+		if !lines.Scan() {
+			t.Error("the child ended by itself")
+		}
+	}
+	for begun := time.Now(); inUpload && s.unfinished(t, c.Bucket) == uploads; time.Sleep(time.Millisecond) {
+		if time.Since(begun) > time.Minute {
+			t.Fatal("the child uploads nothing")
+		}
+	}
+	time.Sleep(time.Duration(rand.IntN(20)) * time.Millisecond)
 	if err := cmd.Process.Kill(); err != nil {
 		t.Errorf("the child ended by itself: %v", err)
 	}
