@@ -27,8 +27,10 @@ func (v *Volume) checkVersions(ctx context.Context) storage.CheckItem {
 	item := storage.CheckItem{Name: "versions and encryption of the bucket"}
 	p := &putting{v: v, name: probeDir + newToken(), token: newToken()}
 	var out *s3.PutObjectOutput
+	in, sum := p.object(nil), payloadOf(nil)
+	in.ContentMD5 = &sum.md5
 	item.Err = v.request(ctx, func(ctx context.Context) (err error) {
-		out, err = v.c.s3.PutObject(ctx, p.object(nil))
+		out, err = v.c.s3.PutObject(sum.signing(ctx), in)
 		return err
 	})
 	if item.Err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"sync"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -98,6 +99,18 @@ func (p *probe) try(ctx context.Context, v *Volume) (err error) {
 	return nil
 }
 
+// unconditional reports whether the store says that it does not know conditional requests. Others of its refusals, and a network
+// that is down, say nothing of that.
+func unconditional(err error) bool {
+	switch a := answerOf(err); a.status {
+	case http.StatusNotImplemented, http.StatusMethodNotAllowed:
+		return true
+	case http.StatusBadRequest:
+		return slices.Contains([]string{"NotImplemented", "InvalidArgument", "InvalidRequest"}, a.code)
+	}
+	return false
+}
+
 // race has several requests for one name, of which one must win, and then one more, which must lose.
 func (p *probe) race(ctx context.Context, v *Volume, name string) error {
 	errs := make([]error, probeRacers)
@@ -113,7 +126,7 @@ func (p *probe) race(ctx context.Context, v *Volume, name string) error {
 		case err == nil:
 			winners++
 		case errors.Is(err, storage.ErrExist):
-		case refused(err) && !errors.Is(err, storage.ErrPermission):
+		case unconditional(err):
 			return fmt.Errorf("%w: the store refuses conditional requests: %w", errors.ErrUnsupported, err)
 		default:
 			return fmt.Errorf("trying whether conditional requests work: %w", err)

@@ -74,8 +74,9 @@ func listable(prefix string) (ask string, possible bool) {
 type pages struct {
 	v      *Volume
 	prefix string
-	token  *string // of the next page
-	last   string  // key
+	token  *string         // of the next page
+	last   string          // key
+	seen   map[string]bool // tokens since then: only empty pages can go in circles, as keys ascend
 }
 
 func (p *pages) next(ctx context.Context) (objects []storage.Object, err error) {
@@ -113,7 +114,9 @@ func checkListing(truncated *bool) error {
 
 // turn finds the next page.
 func (p *pages) turn(out *s3.ListObjectsV2Output) error {
-	before := p.token
+	if len(out.Contents) > 0 || p.seen == nil {
+		p.seen = map[string]bool{aws.ToString(p.token): true}
+	}
 	p.token = nil
 	if !aws.ToBool(out.IsTruncated) {
 		return nil
@@ -122,10 +125,10 @@ func (p *pages) turn(out *s3.ListObjectsV2Output) error {
 	switch {
 	case token == "":
 		return errors.New("the store says that the listing goes on, and not where: what it has named is not all")
-	case before != nil && token == *before:
+	case p.seen[token]:
 		return errors.New("the store gives the same page of the listing again: what it has named is not all")
 	}
-	p.token = &token
+	p.token, p.seen[token] = &token, true
 	return nil
 }
 

@@ -55,6 +55,7 @@ func (v *Volume) SweepUnfinished(ctx context.Context, before time.Time) (removed
 // MinIO has none for a prefix that is not an object's whole name.
 func (v *Volume) unfinished(ctx context.Context) (own []types.MultipartUpload, err error) {
 	in := &s3.ListMultipartUploadsInput{Bucket: &v.bucket, EncodingType: types.EncodingTypeUrl}
+	seen := map[[2]string]bool{} // markers
 	for {
 		var out *s3.ListMultipartUploadsOutput
 		err := v.request(ctx, func(ctx context.Context) (err error) {
@@ -80,9 +81,14 @@ func (v *Volume) unfinished(ctx context.Context) (own []types.MultipartUpload, e
 		if err != nil {
 			return nil, err
 		}
-		if next == aws.ToString(in.KeyMarker) && aws.ToString(out.NextUploadIdMarker) == aws.ToString(in.UploadIdMarker) {
+		marker := [2]string{next, aws.ToString(out.NextUploadIdMarker)}
+		switch {
+		case next == "":
+			return nil, errors.New("the store says that the list of unfinished uploads goes on, and not where")
+		case seen[marker]:
 			return nil, errors.New("the store gives the same page of unfinished uploads again")
 		}
+		seen[marker] = true
 		in.KeyMarker, in.UploadIdMarker = &next, out.NextUploadIdMarker
 	}
 }
