@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"unicode"
 
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
@@ -145,7 +146,7 @@ func (a answer) String() string {
 	var s strings.Builder
 	fmt.Fprintf(&s, "%s: ", a.operation)
 	if a.code != "" && a.code != "UnknownError" {
-		fmt.Fprintf(&s, "%s, ", a.code)
+		fmt.Fprintf(&s, "%s, ", short(a.code))
 	}
 	fmt.Fprintf(&s, "HTTP %d", a.status)
 	if text := http.StatusText(a.status); text != "" && a.message == "" {
@@ -160,13 +161,19 @@ func (a answer) String() string {
 	return s.String()
 }
 
-// short bounds what a store makes us repeat.
+// short bounds what a store makes us repeat, and keeps it on its line.
 func short(s string) string {
 	const most = 300
+	tail := ""
 	if len(s) > most {
-		return s[:most] + "…"
+		s, tail = strings.ToValidUTF8(s[:most], ""), "…"
 	}
-	return s
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, s) + tail
 }
 
 // permissions are what operations need.
@@ -221,7 +228,10 @@ func refused(err error) bool {
 	case http.StatusRequestTimeout, http.StatusConflict, http.StatusTooManyRequests:
 		return false
 	}
-	return a.code != "NoSuchUpload" && (a.status/100 == 4 || a.status/100 == 3 || a.status == http.StatusNotImplemented)
+	if a.code == "NoSuchUpload" || a.code == "RequestTimeout" { // the latter is 400 on S3; it may have been too late to stop
+		return false
+	}
+	return a.status/100 == 4 || a.status/100 == 3 || a.status == http.StatusNotImplemented
 }
 
 // beforeSending reports whether err came before the first byte of the request went out.
@@ -256,7 +266,12 @@ func sent(err error) bool {
 }
 
 // notApplied marks a failed Put as certain to have stored nothing.
-func notApplied(err error) error { return fmt.Errorf("%w: %w", storage.ErrNotApplied, classify(err)) }
+func notApplied(err error) error {
+	if errors.Is(err, storage.ErrNotApplied) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", storage.ErrNotApplied, classify(err))
+}
 
 // ended is why ctx is done, nil if it is not.
 func ended(ctx context.Context) error {

@@ -170,7 +170,7 @@ func (w *world) read(t *testing.T, name string, off, n int64) ([]byte, error) {
 	return io.ReadAll(r)
 }
 
-// fails holds an error to what it is and what it says.
+// fails holds an error to what it is and what it says, and to what none may say.
 func fails(t *testing.T, err, is error, texts ...string) {
 	t.Helper()
 	if err == nil {
@@ -187,6 +187,11 @@ func fails(t *testing.T, err, is error, texts ...string) {
 	}
 	if e := (*storage.Error)(nil); !errors.As(err, &e) || e.Volume == "" {
 		t.Errorf("%v\nis no *storage.Error with its volume", err)
+	}
+	for _, secret := range []string{testSecret, testToken, "Signature=", "X-Amz-Signature"} {
+		if strings.Contains(fmt.Sprintf("%v %+v %q", err, err, err), secret) {
+			t.Errorf("%v\nhas a secret in it", err)
+		}
 	}
 }
 

@@ -51,8 +51,6 @@ func (l *ledger) alive() (n int) {
 	return n
 }
 
-const wide = 2 << 20 // bytes of a part that is large enough for a buffer of the pool
-
 // TestBuffers: a Put of any length takes Concurrency+1 parts of memory, whatever happens to the parts.
 func TestBuffers(t *testing.T) {
 	for what, fault := range map[string]fakes3.Fault{
@@ -61,7 +59,6 @@ func TestBuffers(t *testing.T) {
 		for _, concurrency := range []int{1, 3} {
 			t.Run(fmt.Sprint(what, concurrency), func(t *testing.T) {
 				bubble(t, func(o *Options) { o.Concurrency = concurrency }, func(t *testing.T, w *world) {
-					w.v.o.PartSize = wide
 					l := new(ledger)
 					l.keep(w.v)
 					w.Faults = func(r fakes3.Request) fakes3.Fault {
@@ -70,8 +67,8 @@ func TestBuffers(t *testing.T) {
 						}
 						return fakes3.Fault{}
 					}
-					w.put(t, "x", random(1, 12*wide+5))
-					w.stored(t, "x", random(1, 12*wide+5))
+					w.put(t, "x", random(1, 12*testPart+5))
+					w.stored(t, "x", random(1, 12*testPart+5))
 					if n := l.made(); n > concurrency+1 {
 						t.Errorf("%d buffers, want %d at most", n, concurrency+1)
 					}
@@ -186,7 +183,7 @@ func TestManyPutsAtOnce(t *testing.T) {
 // TestReadMemory: a long read holds the range that is read and those ahead, whatever the object's length.
 func TestReadMemory(t *testing.T) {
 	bubble(t, nil, func(t *testing.T, w *world) {
-		const size = 20 * rangeSize
+		const size = 9 * rangeSize
 		w.bucket.Put("x", make([]byte, size), nil)
 		r, err := w.v.Open(t.Context(), "x", 0, -1)
 		if err != nil {
