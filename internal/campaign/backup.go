@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math"
 	"sync"
 	"time"
 
@@ -22,10 +23,10 @@ type job struct {
 	verdict error         // of the source, nil if it succeeds
 	after   int64         // so many bytes it fails
 	cancel  time.Duration // after which nobody wants it any more; 0: never
+	atEnd   bool          // cancel counts from the end of the source on, when little is left to do but to commit
 	piece   int           // what the source gives at once, in bytes
 
 	snap *backup.Snapshot
-	err  error
 }
 
 // errCancelled is why an operation is cancelled.
@@ -61,7 +62,7 @@ func (c *campaign) job(name string) *job {
 	case 2:
 		j.verdict, j.after = errSource, j.size // as an exit status is known after the last byte
 	case 3, 4:
-		j.cancel = c.soon()
+		j.cancel, j.atEnd = c.soon(), c.rng.IntN(2) == 0
 	}
 	return j
 }
@@ -84,36 +85,43 @@ func (c *campaign) soon() time.Duration {
 	return 1 + time.Duration(c.rng.Int64N(max(1, int64(c.s.Patience)>>c.rng.IntN(8))))
 }
 
-// cancelled is a ctx that ends after d, 0 for never.
-func cancelled(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
-	if d == 0 {
-		return ctx, func() {}
-	}
-	return context.WithTimeoutCause(ctx, d, errCancelled)
-}
-
 func (j *job) run(c *campaign, v storage.Volume) {
 	b, err := c.clean[j.way].over(v, j.segment)
 	if err != nil {
 		j.err = err
 		return
 	}
-	ctx, cancel := cancelled(c.t.Context(), j.cancel)
-	defer cancel()
-	src := content(j.seed, j.size)
+	ctx, cancel := context.WithCancelCause(c.t.Context())
+	defer cancel(nil)
+	src := &pieces{content(j.seed, j.size), j.piece, func() {}}
 	if j.verdict != nil {
-		src = failing(src, j.after, j.verdict)
+		src.Reader = failing(src.Reader, j.after, j.verdict)
 	}
-	j.snap, j.err = b.Create(ctx, j.name, &pieces{src, j.piece}, nil)
+	timer := time.AfterFunc(math.MaxInt64, func() { cancel(errCancelled) })
+	defer timer.Stop()
+	switch {
+	case j.atEnd:
+		src.ended = func() { timer.Reset(j.cancel) }
+	case j.cancel > 0:
+		timer.Reset(j.cancel)
+	}
+	j.snap, j.err = b.Create(ctx, j.name, src, nil)
 }
 
-// pieces gives a stream in pieces.
+// pieces gives a stream in pieces of n bytes, and tells of its end.
 type pieces struct {
 	io.Reader
-	n int
+	n     int
+	ended func()
 }
 
-func (p *pieces) Read(b []byte) (int, error) { return p.Reader.Read(b[:min(len(b), p.n)]) }
+func (p *pieces) Read(b []byte) (int, error) {
+	n, err := p.Reader.Read(b[:min(len(b), p.n)])
+	if err == io.EOF {
+		p.ended()
+	}
+	return n, err
+}
 
 // judge notes what became of a backup.
 func (c *campaign) judge(j *job) {

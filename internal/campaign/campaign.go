@@ -116,7 +116,7 @@ type operation struct {
 	name     string
 	weight   int
 	trusting bool // it believes what it reads, as nothing there has a digest
-	settles  bool // what it asked for may otherwise happen while audit looks
+	settles  bool // earlier requests end before it, and its own before audit looks
 	do       func(*campaign, storage.Volume)
 }
 
@@ -130,7 +130,7 @@ var (
 		{"verify", 2, false, false, (*campaign).verify},
 		{"read", 2, true, false, (*campaign).read},
 		{"list", 2, true, false, (*campaign).list},
-		{"sweep", 1, false, false, (*campaign).sweep},
+		{"sweep", 1, false, true, (*campaign).sweep},
 	}
 )
 
@@ -142,6 +142,9 @@ func (c *campaign) step(n int) {
 	c.operation, c.rng = n, rand.New(rand.NewPCG(c.seed, uint64(n)))
 	o := c.pick()
 	c.what = o.name
+	if o.settles {
+		c.settle()
+	}
 	v, done := c.s.Open(c.rng)
 	c.s.Inject(c.rng.Uint64(), rates[c.rng.IntN(len(rates))], o.trusting)
 	o.do(c, v)

@@ -17,6 +17,7 @@ type snapshot struct {
 	seed  uint64
 	size  int64
 	state state
+	err   error // of the backup
 }
 
 type state string
@@ -83,8 +84,11 @@ func (c *campaign) audit() {
 	c.t.Helper()
 	listed := c.listed()
 	for ref := range listed {
-		if s := c.known[ref]; s == nil || s.state == absent {
-			c.violation("%s is listed, and is not committed", ref)
+		switch s := c.known[ref]; {
+		case s == nil:
+			c.violation("%s is listed, and nobody made it", ref)
+		case s.state == absent:
+			c.violation("%s is listed, and has failed or was deleted: %v", ref, s.err)
 		}
 	}
 	for _, s := range c.in(committed) {

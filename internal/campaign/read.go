@@ -21,7 +21,7 @@ func (c *campaign) reading(v storage.Volume, do func(ctx context.Context, b *bac
 	}
 	ctx, cancel := c.t.Context(), context.CancelFunc(func() {})
 	if c.rng.IntN(5) == 0 {
-		ctx, cancel = cancelled(ctx, c.soon())
+		ctx, cancel = context.WithTimeoutCause(ctx, c.soon(), errCancelled)
 	}
 	defer cancel()
 	if err := do(ctx, b, s); err != nil {

@@ -9,10 +9,9 @@ import (
 	"github.com/databasement/backup/storage"
 )
 
-// remove deletes a snapshot. Before that, earlier requests have ended: a repeated Put of a manifest that arrives
-// after its snapshot was deleted would bring its name back, which docs/DESIGN.md says.
+// remove deletes a snapshot. It settles, because a repeated Put of a manifest that arrives after its snapshot was deleted
+// brings its name back, as docs/DESIGN.md says.
 func (c *campaign) remove(v storage.Volume) {
-	c.settle()
 	s := c.any()
 	if s == nil {
 		return
@@ -28,16 +27,16 @@ func (c *campaign) remove(v storage.Volume) {
 	}
 }
 
-// sweep removes, through the faults, what failed backups left. It may end anywhere, and takes nothing that is committed.
+// sweep removes, through the faults, what failed backups left. It may end anywhere, and takes nothing that is committed. It
+// settles, because what it removes is to be older than any request.
 func (c *campaign) sweep(v storage.Volume) {
-	c.settle()
 	b, err := c.clean[0].over(aged{v}, 0)
 	if err != nil {
 		c.t.Fatal(err)
 	}
 	ctx, cancel := c.t.Context(), context.CancelFunc(func() {})
 	if c.rng.IntN(3) == 0 {
-		ctx, cancel = cancelled(ctx, c.soon())
+		ctx, cancel = context.WithTimeoutCause(ctx, c.soon(), errCancelled)
 	}
 	defer cancel()
 	report, _ := b.Sweep(ctx) // an error is no promise broken, and audit sees the rest
