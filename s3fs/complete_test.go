@@ -32,6 +32,7 @@ func TestCompleteLost(t *testing.T) {
 		"500":               {At: at, Status: 500, Code: "InternalError"},
 		"503":               {At: at, Status: 503, Code: "SlowDown"},
 		"gateway's 502":     {At: at, Status: 502, Body: "<html>bad gateway</html>"},
+		"400":               {At: at, Status: 400, Code: "RequestTimeout"},
 		"408":               {At: at, Status: 408, Code: "RequestTimeout"},
 		"409":               {At: at, Status: 409, Code: "OperationAborted"},
 		"NoSuchUpload":      {At: at, Status: 404, Code: "NoSuchUpload"},

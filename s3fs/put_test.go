@@ -210,6 +210,7 @@ func TestRefused(t *testing.T) {
 		"moved":                 {fakes3.Fault{Status: 301, Code: "PermanentRedirect"}, nil, true, 1},
 		"bad digest, each time": {fakes3.Fault{Status: 400, Code: "BadDigest"}, nil, true, 12},
 		"busy":                  {fakes3.Fault{Status: 503, Code: "SlowDown"}, nil, false, 12},
+		"timed out, says S3":    {fakes3.Fault{Status: 400, Code: "RequestTimeout"}, nil, false, 12},
 		"a conflict":            {fakes3.Fault{Status: 409, Code: "OperationAborted"}, nil, false, 12},
 	} {
 		t.Run(what, func(t *testing.T) {

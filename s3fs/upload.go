@@ -305,7 +305,7 @@ func (u *upload) settle(ctx context.Context, n int, unclear error) (storage.Obje
 func failedForSure(err error) bool {
 	a := answerOf(err)
 	switch a.code {
-	case "SlowDown", "InternalError", "ServiceUnavailable", "ConditionalRequestConflict", "OperationAborted":
+	case "SlowDown", "InternalError", "ServiceUnavailable", "ConditionalRequestConflict", "OperationAborted", "RequestTimeout":
 		return true
 	}
 	return a.status == http.StatusTooManyRequests
