@@ -5,6 +5,8 @@ TESTFLAGS   ?=
 FUZZTIME    ?= 10s
 BENCH       ?= .
 DBBACKUP_KILLS ?= 200
+BACKUP_FAULTS  ?= 1000
+BACKUP_SEED    ?= 1
 STATICCHECK  = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK  = golang.org/x/vuln/cmd/govulncheck@v1.9.0
 
@@ -12,7 +14,7 @@ GOVULNCHECK  = golang.org/x/vuln/cmd/govulncheck@v1.9.0
 MODULES = . internal/integration
 each = @set -e; for m in $(MODULES); do (cd $$m && $(1)); done
 
-.PHONY: test unit check fmt vet staticcheck tools docker fuzz bench kill long integration vuln cover tidy cross
+.PHONY: test unit check fmt vet staticcheck tools docker fuzz bench kill faults long integration vuln cover tidy cross
 
 # Everything that must pass before a commit, in a few minutes.
 test: tools check unit
@@ -54,6 +56,13 @@ bench:
 kill:
 	@$(GO) test -list Kill ./examples/dbbackup/... | grep -q '^Test' || { echo "kill: there is no such test"; exit 1; }
 	DBBACKUP_KILLS=$(DBBACKUP_KILLS) $(GO) test -count=1 -timeout 20m -run Kill $(TESTFLAGS) ./examples/dbbackup/...
+
+# Backups and restores while requests fail at random, BACKUP_FAULTS times, drawn from BACKUP_SEED: over a store in memory, and over MinIO.
+faults:
+	cd internal/integration && $(GO) run ./prebuild
+	@set -e; export BACKUP_FAULTS=$(BACKUP_FAULTS) BACKUP_SEED=$(BACKUP_SEED); \
+	$(GO) test -count=1 -timeout 30m -v -run Campaign $(TESTFLAGS) ./s3fs; \
+	cd internal/integration && $(GO) test -count=1 -timeout 60m -v -run Campaign $(TESTFLAGS) ./campaign
 
 # What the quick tests sample, at every byte.
 long:

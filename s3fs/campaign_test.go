@@ -2,8 +2,6 @@ package s3fs_test
 
 import (
 	"fmt"
-	"io"
-	"log"
 	"math/rand/v2"
 	"net/http"
 	"os"
@@ -72,8 +70,6 @@ func newTrouble(t *testing.T, fragile bool) *trouble {
 	if err := x.proxy.Start(x.network); err != nil {
 		t.Fatal(err)
 	}
-	log.SetOutput(io.Discard) // net/http tells of connections that the proxy breaks
-	t.Cleanup(func() { log.SetOutput(os.Stderr) })
 	x.clean = x.volume(x.fake.Client(), s3fs.Options{Endpoint: "http://" + cleanHost})
 	return x
 }
