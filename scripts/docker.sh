@@ -4,7 +4,7 @@
 #   scripts/docker.sh make test
 #
 # If no engine answers, one is started for this command alone, and stopped by its process id; that takes
-# root, and on Debian the packages docker.io and iptables, which are installed if they are missing.
+# root, and the packages docker.io and iptables, which are installed on Debian if they are missing.
 set -euo pipefail
 
 work=
@@ -21,18 +21,18 @@ stop() {
 }
 trap stop EXIT
 
-answers() { command -v docker >/dev/null && docker version >/dev/null 2>&1; }
+answers() { docker version >/dev/null 2>&1; }
 
-install_engine() {
-	if command -v dockerd >/dev/null && command -v iptables >/dev/null && command -v docker >/dev/null; then return; fi
-	echo "docker: installing docker.io iptables"
-	export DEBIAN_FRONTEND=noninteractive
-	apt-get -qq update
-	apt-get -qq install -y --no-install-recommends docker.io iptables >/dev/null
+# install COMMAND PACKAGE: the package has the command.
+install() {
+	if command -v "$1" >/dev/null; then return; fi
+	echo "docker: installing $2"
+	DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends "$2" >/dev/null
 }
 
 start_engine() {
-	install_engine
+	install dockerd docker.io
+	install iptables iptables
 	work=$(mktemp -d)
 	dockerd >"$work/log" 2>&1 &
 	engine=$!
@@ -46,6 +46,7 @@ start_engine() {
 	exit 1
 }
 
+install docker docker.io # the client, by which an engine elsewhere answers
 if answers; then
 	echo "docker: an engine is running"
 else

@@ -55,7 +55,8 @@ func (s *Server) startContainer(ctx context.Context, tls bool) error {
 	}
 	if tls {
 		if err := s.certify([]string{img.host, "127.0.0.1", "localhost"}, func(name string, data []byte) error {
-			req.Files = append(req.Files, testcontainers.ContainerFile{Reader: bytes.NewReader(data), ContainerFilePath: "/certs/" + name, FileMode: 0o600})
+			file := testcontainers.ContainerFile{Reader: bytes.NewReader(data), ContainerFilePath: "/certs/" + name, FileMode: 0o600}
+			req.Files = append(req.Files, file)
 			return nil
 		}); err != nil {
 			return err

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"slices"
 	"testing"
 
 	miniogo "github.com/minio/minio-go/v7"
@@ -96,19 +95,6 @@ func TestBackup(t *testing.T) {
 	}
 }
 
-// keys are the objects in a bucket, as the second client lists them.
-func (s *store) keys(t *testing.T, bucket string) (keys []string) {
-	t.Helper()
-	for o := range s.client(t).ListObjects(t.Context(), bucket, miniogo.ListObjectsOptions{Recursive: true}) {
-		if o.Err != nil {
-			t.Fatal(o.Err)
-		}
-		keys = append(keys, o.Key)
-	}
-	slices.Sort(keys)
-	return keys
-}
-
 // PITFALLS 14: a stream longer than an object may be rolls over to the next.
 func TestSegments(t *testing.T) {
 	s := plain.get(t)
@@ -161,19 +147,4 @@ func TestParts(t *testing.T) {
 			}
 		})
 	}
-}
-
-// read is an object as the second client reads it.
-func (s *store) read(t *testing.T, bucket, key string) []byte {
-	t.Helper()
-	r, err := s.client(t).GetObject(t.Context(), bucket, key, miniogo.GetObjectOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer r.Close()
-	data, err := io.ReadAll(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return data
 }

@@ -14,9 +14,7 @@ func TestServers(t *testing.T) {
 			s := config.get(t)
 			bucket := s.newBucket(t, miniogo.MakeBucketOptions{})
 			want := []byte("what minio-go wrote")
-			if _, err := s.client(t).PutObject(t.Context(), bucket, "a/b", bytes.NewReader(want), int64(len(want)), miniogo.PutObjectOptions{}); err != nil {
-				t.Fatal(err)
-			}
+			s.write(t, bucket, "a/b", want)
 			if got := s.read(t, bucket, "a/b"); !bytes.Equal(got, want) {
 				t.Errorf("read %q, want %q", got, want)
 			}

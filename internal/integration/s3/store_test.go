@@ -6,14 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	miniogo "github.com/minio/minio-go/v7"
-	"github.com/minio/minio-go/v7/pkg/credentials"
 
 	"github.com/databasement/backup/internal/integration/minio"
 	"github.com/databasement/backup/internal/integration/versitygw"
@@ -85,22 +83,6 @@ func gatewayStore(ctx context.Context) (*store, error) {
 		return nil, err
 	}
 	return &store{endpoint: g.Endpoint, accessKey: g.AccessKey, secretKey: g.SecretKey, http: &http.Transport{}, gateway: g, stop: g.Stop}, nil
-}
-
-// client is minio-go as administrator: the second client, which shares no code with s3fs.
-func (s *store) client(t *testing.T) *miniogo.Client {
-	t.Helper()
-	u, err := url.Parse(s.endpoint)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c, err := miniogo.New(u.Host, &miniogo.Options{
-		Creds: credentials.NewStaticV4(s.accessKey, s.secretKey, ""), Secure: u.Scheme == "https", Transport: s.http, Region: "us-east-1",
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c
 }
 
 // newBucket makes a bucket for one test, and removes it with all that is in it.

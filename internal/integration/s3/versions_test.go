@@ -7,22 +7,6 @@ import (
 	miniogo "github.com/minio/minio-go/v7"
 )
 
-// versions counts what there is of an object, and the markers that hide it.
-func (s *store) versions(t *testing.T, bucket, key string) (versions, markers int) {
-	t.Helper()
-	for o := range s.client(t).ListObjects(t.Context(), bucket, miniogo.ListObjectsOptions{Prefix: key, WithVersions: true}) {
-		switch {
-		case o.Err != nil:
-			t.Fatal(o.Err)
-		case o.IsDeleteMarker:
-			markers++
-		default:
-			versions++
-		}
-	}
-	return versions, markers
-}
-
 // PITFALLS 26: in a versioned bucket Delete only hides.
 func TestDeleteVersioned(t *testing.T) {
 	for name, server := range servers {
