@@ -16,9 +16,10 @@ import (
 )
 
 const (
-	firstPause = 100 * time.Millisecond // doubled for each attempt, up to Options.MaxPause
-	mostAsked  = 2 * time.Minute        // the longest pause that a store may ask for
-	unreached  = 4                      // attempts to reach a store that has never answered: the endpoint may be wrong
+	firstPause  = 100 * time.Millisecond // doubled for each attempt, up to Options.MaxPause
+	mostAsked   = 2 * time.Minute        // the longest pause that a store may ask for
+	unreached   = 8                      // attempts, over some ten seconds, to reach a store that has never answered: the endpoint may be wrong
+	unexplained = 2                      // attempts after which a HEAD that is refused without a reason is refused
 )
 
 // request calls f, which makes one request, until it succeeds, fails in a way that no repetition mends, or has failed
@@ -57,13 +58,17 @@ func (v *Volume) again(ctx context.Context, n int, err error) error {
 	if a.status != 0 {
 		v.reached.Store(true)
 	}
-	if !mends(a, err) {
+	noReason := a.operation == "HeadObject" && a.status == http.StatusBadRequest // a HEAD has no body: it may be the token
+	if !mends(a, err) && !(noReason && n <= unexplained) && !(v.reached.Load() && unresolved(err)) {
 		return classify(err)
 	}
 	if n >= v.o.MaxAttempts || n >= unreached && !v.reached.Load() {
 		return &exhausted{n, classify(err)}
 	}
-	if expired(a.code) {
+	if v.o.OnRetry != nil {
+		v.o.OnRetry(a.operation, n, classify(err))
+	}
+	if expired(a.code) || noReason {
 		v.c.invalidate()
 	}
 	return v.backOff(ctx, n, a.header)
@@ -108,11 +113,17 @@ func mends(a answer, err error) bool {
 		return true
 	}
 	switch a.code {
-	case "RequestTimeout", "RequestTimeTooSkewed", "SlowDown", "InternalError", "BadDigest", "XAmzContentSHA256Mismatch",
+	case "RequestTimeout", "RequestTimeTooSkewed", "SlowDown", "InternalError", "BadDigest", "InvalidDigest", "XAmzContentSHA256Mismatch",
 		"XAmzContentChecksumMismatch", "IncompleteBody", "ConditionalRequestConflict", "OperationAborted", "TooManyRequests":
 		return true
 	}
-	return expired(a.code) || a.status/100 == 5 && a.status != http.StatusNotImplemented || a.status/100 == 2
+	return expired(a.code) || a.status/100 == 5 && a.status != http.StatusNotImplemented || a.status/100 == 2 || a.elsewhere()
+}
+
+// unresolved reports whether err is that the store's name is not known, as happens for a moment while a cluster's DNS changes.
+func unresolved(err error) bool {
+	e := (*net.DNSError)(nil)
+	return errors.As(err, &e)
 }
 
 // mendsUnanswered is about requests without an answer of S3: connections break, names and certificates stay wrong.

@@ -16,7 +16,7 @@ import (
 
 const (
 	roleTime    = time.Hour        // what every role allows: https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
-	renewBefore = time.Minute      // the end, or a fifth of the whole time if that is shorter
+	renewBefore = 5 * time.Minute  // the end, or a fifth of the whole time if that is shorter
 	renewAgain  = 10 * time.Second // after a renewal that failed, or that gave what has ended by our clock
 	quarantine  = time.Second      // credentials younger than this were not those that a store has refused
 )

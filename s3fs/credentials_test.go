@@ -127,8 +127,8 @@ func TestCacheOutlivesFailures(t *testing.T) {
 		}
 		time.Sleep(50 * time.Second)
 		get(t, c)
-		if source.calls != 3 {
-			t.Errorf("%d fetches, want the first one and one in each of the last two calls", source.calls)
+		if source.calls != 7 {
+			t.Errorf("%d fetches, want the first one, one a minute in the last five, and one in the last seconds", source.calls)
 		}
 		time.Sleep(10 * time.Second)
 		_, err := c.Retrieve(t.Context())

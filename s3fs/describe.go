@@ -82,6 +82,7 @@ func (o *Options) rows() []row {
 		o.row("StallTimeout", o.StallTimeout, o.StallTimeout.String()),
 		o.row("MaxAttempts", o.MaxAttempts, strconv.Itoa(o.MaxAttempts)),
 		o.row("MaxPause", o.MaxPause, o.MaxPause.String()),
+		o.row("OnRetry", o.OnRetry != nil, map[bool]string{true: "own", false: "nobody is told"}[o.OnRetry != nil]),
 		o.row("HTTPClient", o.HTTPClient != nil, map[bool]string{true: "own", false: "the SDK's, tuned"}[o.HTTPClient != nil]),
 	}
 }

@@ -71,7 +71,7 @@ func classify(err error) error {
 	f := &failure{err: err}
 	switch {
 	case a.code == "NoSuchBucket", a.code == "NoSuchUpload":
-	case a.status == http.StatusNotFound:
+	case a.status == http.StatusNotFound && !a.elsewhere():
 		f.is = storage.ErrNotExist
 	case a.code == "InvalidObjectState":
 	case a.status == http.StatusForbidden || a.status == http.StatusUnauthorized:
@@ -135,6 +135,9 @@ func answerOf(err error) (a answer) {
 	}
 	if e := smithy.APIError(nil); errors.As(err, &e) && a.status != 0 {
 		a.code, a.message = e.ErrorCode(), e.ErrorMessage()
+		if a.code == "UnknownError" { // the SDK's word for an answer that is not one of S3
+			a.code = ""
+		}
 	}
 	if text := http.StatusText(a.status); a.message == text && a.code == strings.ReplaceAll(text, " ", "") {
 		a.code, a.message = "", "" // the SDK made them of the status: a gateway's 503 is not S3's ServiceUnavailable
@@ -145,7 +148,7 @@ func answerOf(err error) (a answer) {
 func (a answer) String() string {
 	var s strings.Builder
 	fmt.Fprintf(&s, "%s: ", a.operation)
-	if a.code != "" && a.code != "UnknownError" {
+	if a.code != "" {
 		fmt.Fprintf(&s, "%s, ", short(a.code))
 	}
 	fmt.Fprintf(&s, "HTTP %d", a.status)
@@ -174,6 +177,12 @@ func short(s string) string {
 		}
 		return r
 	}, s) + tail
+}
+
+// elsewhere reports whether a 404 is not S3's, but that of something before it whose route to the store is gone. Only HEAD
+// cannot tell.
+func (a answer) elsewhere() bool {
+	return a.status == http.StatusNotFound && a.code == "" && a.operation != "HeadObject"
 }
 
 // permissions are what operations need.

@@ -41,8 +41,10 @@ func (v *Volume) putIfAbsent(ctx context.Context, name string, data []byte) (sto
 	switch {
 	case headErr == nil && h.token == p.token:
 		return h.Object, nil
-	case headErr == nil:
+	case headErr == nil && errors.Is(err, storage.ErrNotApplied):
 		return storage.Object{}, fmt.Errorf("%w: %w", storage.ErrNotApplied, storage.ErrExist)
+	case headErr == nil:
+		return storage.Object{}, storage.ErrExist
 	}
 	return storage.Object{}, fmt.Errorf("%w, and looking whose it is failed: %w", storage.ErrExist, headErr)
 }

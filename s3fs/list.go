@@ -112,6 +112,9 @@ func checkListing(truncated *bool) error {
 	return nil
 }
 
+// mostEmpty is how many pages in a row may have no key.
+const mostEmpty = 1000
+
 // turn finds the next page.
 func (p *pages) turn(out *s3.ListObjectsV2Output) error {
 	if len(out.Contents) > 0 || p.seen == nil {
@@ -125,7 +128,7 @@ func (p *pages) turn(out *s3.ListObjectsV2Output) error {
 	switch {
 	case token == "":
 		return errors.New("the store says that the listing goes on, and not where: what it has named is not all")
-	case p.seen[token]:
+	case p.seen[token], len(p.seen) > mostEmpty:
 		return errors.New("the store gives the same page of the listing again: what it has named is not all")
 	}
 	p.token, p.seen[token] = &token, true

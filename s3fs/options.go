@@ -40,6 +40,10 @@ type Options struct {
 	MaxAttempts  int           // of a request, 1 to 100; default: 12, which is about two minutes
 	MaxPause     time.Duration // the longest pause between attempts that the store did not ask for; default: 30 s
 
+	// OnRetry, if not nil, is told before each pause which operation, such as UploadPart, has failed how often, and why.
+	// It is called concurrently.
+	OnRetry func(operation string, attempt int, err error) `json:"-"`
+
 	// HTTPClient, if set, makes the requests to S3 and STS; it is copied, and the copy follows no redirect; Close
 	// closes idle connections of its transport. Default: one made
 	// for S3, which knows AWS_CA_BUNDLE and the proxy variables. What a profile needs beyond them (SSO, say) the SDK's own makes.

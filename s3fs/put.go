@@ -76,6 +76,9 @@ func (p *putting) fillHead(ctx context.Context, part []byte) error {
 	if len(part) < p.headSize {
 		return fmt.Errorf("the stream of %d bytes is shorter than its late head of %d: %w", len(part), p.headSize, io.ErrUnexpectedEOF)
 	}
+	if cause := ended(ctx); cause != nil { // head may take long
+		return cause
+	}
 	head, err := p.head()
 	if err != nil {
 		return err
@@ -115,8 +118,12 @@ func (p *putting) whole(ctx context.Context, data []byte, ifNoneMatch *string) (
 	case ended(ctx) != nil:
 		return storage.Object{}, err
 	}
-	if h, found := p.find(ctx); found && h.Size == o.Size {
+	h, ours, unknown := p.look(ctx)
+	if ours && h.Size == o.Size {
 		return h.Object, nil
+	}
+	if unknown != nil {
+		err = fmt.Errorf("%w; whether it was stored is not known: %w", err, unknown)
 	}
 	return storage.Object{}, err
 }
@@ -142,10 +149,13 @@ func (p *putting) serverTime(m middleware.Metadata) time.Time {
 	return time.Now()
 }
 
-// find looks, once, whether what this Put sent is there. Only a clear yes counts.
-func (p *putting) find(ctx context.Context) (head, bool) {
-	h, err := p.v.headOnce(ctx, p.name)
-	return h, err == nil && h.token == p.token
+// look asks what is there, and whether this Put sent it. An error is that the store did not say; that nothing is there is none.
+func (p *putting) look(ctx context.Context) (h head, ours bool, err error) {
+	h, err = p.v.head(ctx, p.name)
+	if errors.Is(err, storage.ErrNotExist) {
+		return head{}, false, nil
+	}
+	return h, err == nil && h.token == p.token, err
 }
 
 // source is the stream of a Put.

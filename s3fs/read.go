@@ -51,10 +51,13 @@ func (v *Volume) open(ctx context.Context, name string, off, n int64) (*section,
 	}
 	s.end = off + n
 	err := s.request()
-	if errors.Is(err, storage.ErrInvalidRange) { // there is nothing from off on
-		return s, s.clip()
+	if !errors.Is(err, storage.ErrInvalidRange) {
+		return s, err
 	}
-	return s, err
+	if err := s.clip(); err != nil || s.off == s.size { // there is nothing from off on
+		return s, err
+	}
+	return s, fmt.Errorf("the store has %d bytes, and says that there are none from %d on: %v", s.size, s.off, err)
 }
 
 // section reads [off, end) of an object, in as many requests as that takes.
@@ -119,10 +122,11 @@ func (s *section) accept(out *s3.GetObjectOutput) error {
 	if n := out.ContentLength; n != nil && *n >= 0 && *n != to+1-from {
 		return fmt.Errorf("%w: Content-Length %d with Content-Range %q", errAnswer, *n, short(got))
 	}
-	s.end, s.size = to+1, size
-	if s.etag == "" {
-		s.etag = strings.TrimPrefix(unquote(out.ETag), `W/"`)
+	etag := strings.TrimPrefix(unquote(out.ETag), `W/"`)
+	if s.etag != "" && etag != s.etag { // not every store knows If-Match
+		return errors.New("the object was replaced while it was read")
 	}
+	s.end, s.size, s.etag = to+1, size, etag
 	return nil
 }
 

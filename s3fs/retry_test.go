@@ -219,16 +219,16 @@ func TestUnreachable(t *testing.T) {
 		dials int
 		texts []string
 	}{
-		"refused":      {refused, unreached, []string{"192.0.2.1:443", "connection refused", "after 4 attempts"}},
+		"refused":      {refused, unreached, []string{"192.0.2.1:443", "connection refused", "after 8 attempts"}},
 		"no such host": {&net.DNSError{Err: "no such host", Name: "s3.test", IsNotFound: true}, 1, []string{"s3.test", "no such host"}},
-		"names fail":   {&net.DNSError{Err: "server misbehaving", Name: "s3.test", IsTemporary: true}, unreached, []string{"s3.test", "after 4 attempts"}},
+		"names fail":   {&net.DNSError{Err: "server misbehaving", Name: "s3.test", IsTemporary: true}, unreached, []string{"s3.test", "after 8 attempts"}},
 	} {
 		t.Run(what, func(t *testing.T) {
 			var dials atomic.Int32
 			bubble(t, func(o *Options) { o.HTTPClient = dialing(&dials, test.err) }, func(t *testing.T, w *world) {
 				start := time.Now()
 				_, err := w.v.Put(t.Context(), "x", strings.NewReader("data"))
-				took(t, start, 0, 2*time.Second)
+				took(t, start, 0, 15*time.Second)
 				fails(t, err, storage.ErrNotApplied, test.texts...)
 				if int(dials.Load()) != test.dials {
 					t.Errorf("%d attempts, want %d", dials.Load(), test.dials)

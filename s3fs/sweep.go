@@ -102,12 +102,12 @@ func decode(key *string, encoded bool) (string, error) {
 
 // own reports whether the key is one of this library's.
 func (v *Volume) own(key string) bool {
-	name, ok := strings.CutPrefix(key, v.prefix)
-	if !ok {
+	name, below := strings.CutPrefix(key, v.prefix)
+	if !below {
 		return false
 	}
-	_, _, _, ok = layout.Parse(name)
-	return ok
+	_, _, _, parsed := layout.Parse(name)
+	return parsed || strings.HasPrefix(name, probeDir)
 }
 
 func (v *Volume) sweepProbes(ctx context.Context, before time.Time) error {

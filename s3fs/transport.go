@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"sync"
 	"time"
@@ -36,7 +37,7 @@ type watched struct {
 
 func (w *watched) Do(req *http.Request) (*http.Response, error) {
 	ctx, cancel := context.WithCancelCause(req.Context())
-	d := &watchdog{ctx: ctx, cancel: cancel, stall: w.stall}
+	d := &watchdog{ctx: ctx, cancel: cancel, stall: w.stall, begun: time.Now()}
 	d.timer = time.AfterFunc(w.stall, func() { cancel(fmt.Errorf("%w for %s", errStalled, w.stall)) })
 	req = req.WithContext(ctx)
 	if req.Body != nil && req.Body != http.NoBody {
@@ -48,26 +49,39 @@ func (w *watched) Do(req *http.Request) (*http.Response, error) {
 		defer cancel(nil)
 		return resp, d.reason(err)
 	}
-	resp.Body = &receiving{resp.Body, d}
+	body := &receiving{resp.Body, d, mostText}
+	if resp.StatusCode == http.StatusPartialContent {
+		body.left = math.MaxInt64 // an object's bytes, which are not kept
+	}
+	resp.Body = body
 	return resp, nil
 }
+
+// mostText is the longest answer that the SDK may read into memory, in bytes. A page of a listing has 1,000 keys.
+const mostText = 16 << 20
 
 // watchdog cancels a request when its timer, which every byte winds up again, runs out.
 type watchdog struct {
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 	stall  time.Duration
+	begun  time.Time
 	timer  *time.Timer
 
 	mu       sync.Mutex
 	answered bool // from then on only reading the answer counts
 }
 
-// sent winds the timer up. A transport may still read a request's body when the answer is here.
-func (d *watchdog) sent() {
+// sent winds the timer up. A transport may still read a request's body when the answer is here. When all is read,
+// the last of it is in buffers that nobody sees drain: on a slow line for as long as all before it, at most.
+func (d *watchdog) sent(all bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if !d.answered {
+	switch {
+	case d.answered:
+	case all:
+		d.timer.Reset(max(d.stall, time.Since(d.begun)))
+	default:
 		d.timer.Reset(d.stall)
 	}
 }
@@ -94,20 +108,25 @@ type sending struct {
 }
 
 func (s *sending) Read(p []byte) (int, error) {
-	s.d.sent()
-	return s.ReadCloser.Read(p)
+	n, err := s.ReadCloser.Read(p)
+	s.d.sent(err == io.EOF)
+	return n, err
 }
 
 // receiving is an answer's body. The time that its reader takes between reads does not count.
 type receiving struct {
 	io.ReadCloser
-	d *watchdog
+	d    *watchdog
+	left int64 // bytes that may come
 }
 
 func (r *receiving) Read(p []byte) (int, error) {
 	r.d.timer.Reset(r.d.stall)
 	n, err := r.ReadCloser.Read(p)
 	r.d.timer.Stop()
+	if r.left -= int64(n); r.left < 0 {
+		return 0, fmt.Errorf("%w: it has more than %d bytes", errAnswer, mostText)
+	}
 	if err != nil && err != io.EOF {
 		err = r.d.reason(err)
 	}

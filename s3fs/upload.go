@@ -5,10 +5,9 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
-	"errors"
 	"fmt"
-	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -28,6 +27,7 @@ type upload struct {
 	free   chan []byte
 	bought int // buffers so far
 	wg     sync.WaitGroup
+	cut    atomic.Bool // a part was cut off, which the store may not have noticed yet
 
 	mu    sync.Mutex
 	parts []types.CompletedPart
@@ -169,6 +169,9 @@ func (u *upload) send(number int, data []byte) error {
 			u.free <- data[:cap(data)]
 		}()
 		if err := u.part(number, data); err != nil {
+			if ended(u.ctx) != nil {
+				u.cut.Store(true)
+			}
 			u.cancel(fmt.Errorf("part %d: %w", number, err))
 		}
 	})
@@ -217,18 +220,31 @@ func (u *upload) add(number int, done types.CompletedPart, sum []byte, size int)
 }
 
 // abort removes the parts, also when ctx has ended, and returns why the upload failed. It is never called once
-// Complete was sent: some stores then destroy the object.
+// Complete may have been carried out: some stores then destroy the object.
 func (u *upload) abort(ctx context.Context, cause error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abortTime)
 	defer cancel()
+	err := u.abortOnce(ctx)
+	if err == nil && u.cut.Load() { // a part that the store was still writing brings the upload back
+		if err = pause(ctx, firstPause); err == nil {
+			err = u.abortOnce(ctx)
+		}
+	}
+	if err == nil {
+		return cause
+	}
+	return &leftParts{cause, err}
+}
+
+func (u *upload) abortOnce(ctx context.Context) error {
 	err := u.v.request(ctx, func(ctx context.Context) error {
 		_, err := u.v.c.s3.AbortMultipartUpload(ctx, &s3.AbortMultipartUploadInput{Bucket: &u.v.bucket, Key: u.v.key(u.name), UploadId: &u.id})
 		return err
 	})
-	if err == nil || answerOf(err).code == "NoSuchUpload" {
-		return cause
+	if answerOf(err).code == "NoSuchUpload" {
+		return nil
 	}
-	return &leftParts{cause, err}
+	return err
 }
 
 // abortTime bounds what goes on after a Put has failed.
@@ -246,99 +262,3 @@ func (e *leftParts) Error() string {
 }
 
 func (e *leftParts) Unwrap() error { return e.error }
-
-// complete makes the object appear.
-func (u *upload) complete(ctx context.Context) (storage.Object, error) {
-	in := &s3.CompleteMultipartUploadInput{
-		Bucket: &u.v.bucket, Key: u.v.key(u.name), UploadId: &u.id, MultipartUpload: &types.CompletedMultipartUpload{Parts: u.parts},
-	}
-	certain := true
-	for n := 1; ; n++ {
-		if cause := ended(ctx); cause != nil {
-			return storage.Object{}, cause
-		}
-		out, err := u.v.c.s3.CompleteMultipartUpload(ctx, in)
-		if err == nil && unquote(out.ETag) != "" {
-			return u.confirm(ctx, storage.Object{Name: u.name, Size: u.size, ETag: unquote(out.ETag), ModTime: u.serverTime(out.ResultMetadata)})
-		}
-		if err == nil {
-			err = fmt.Errorf("%w: the answer to CompleteMultipartUpload lacks the ETag", errAnswer)
-		}
-		certain = certain && refused(err)
-		if cause := ended(ctx); cause != nil {
-			return storage.Object{}, cause
-		}
-		if certain {
-			if err := u.v.again(ctx, n, err); err != nil {
-				return storage.Object{}, notApplied(err)
-			}
-			continue
-		}
-		o, err := u.settle(ctx, n, err)
-		if !errors.Is(err, errRepeat) {
-			return o, err
-		}
-	}
-}
-
-// errRepeat is that Complete is known not to be in progress, and to have had no effect.
-var errRepeat = errors.New("send it again")
-
-// settle finds out what became of a Complete without a clear answer. HEAD decides, because a second Complete harms the
-// object on some stores: it is sent only if the store said itself that it had failed.
-func (u *upload) settle(ctx context.Context, n int, unclear error) (storage.Object, error) {
-	for ; ; n++ {
-		h, found := u.find(ctx)
-		if found {
-			return u.accept(h)
-		}
-		if err := u.v.again(ctx, n, unclear); err != nil {
-			return storage.Object{}, fmt.Errorf("it is not known whether the store has completed the upload, and may do so later: %w", err)
-		}
-		if failedForSure(unclear) {
-			return storage.Object{}, errRepeat
-		}
-	}
-}
-
-// failedForSure reports whether S3 itself said that it failed, rather than something between, or nothing.
-func failedForSure(err error) bool {
-	a := answerOf(err)
-	switch a.code {
-	case "SlowDown", "InternalError", "ServiceUnavailable", "ConditionalRequestConflict", "OperationAborted", "RequestTimeout":
-		return true
-	}
-	return a.status == http.StatusTooManyRequests
-}
-
-// confirm looks at an object that the store says it has.
-func (u *upload) confirm(ctx context.Context, o storage.Object) (storage.Object, error) {
-	h, err := u.v.head(ctx, u.name)
-	if errors.Is(err, storage.ErrPermission) {
-		return o, nil // who may not look believes the ETag
-	}
-	if err != nil {
-		return storage.Object{}, fmt.Errorf("the store says that the upload is complete, but looking at it failed: %w", err)
-	}
-	if h.token != u.token {
-		return storage.Object{}, errors.New("the store says that the upload is complete, but has another object of that name")
-	}
-	return u.accept(h)
-}
-
-// accept compares what is there with what was sent.
-func (u *upload) accept(h head) (storage.Object, error) {
-	if h.Size != u.size {
-		return storage.Object{}, fmt.Errorf("%d bytes were sent, and the store has %d", u.size, h.Size)
-	}
-	if u.v.o.Checksum == ChecksumSHA256 && h.sha256 != u.composite() {
-		return storage.Object{}, fmt.Errorf("the store's checksum is %q, and %q is that of what was sent", h.sha256, u.composite())
-	}
-	return h.Object, nil
-}
-
-// composite is S3's checksum of an object in parts: the SHA-256 of those of the parts, and how many there are.
-func (u *upload) composite() string {
-	sum := sha256.Sum256(u.sums)
-	return fmt.Sprintf("%s-%d", base64.StdEncoding.EncodeToString(sum[:]), len(u.parts))
-}

@@ -18,7 +18,8 @@ import (
 // OpenURL opens the volume s3://bucket/prefix. What the options lack, and the environment has no variable for, can follow
 // as a query, such as s3://bucket/prefix?max-parts=1000&concurrency=2: the keys are those of Options, in lower case with hyphens:
 // part-size (bytes), concurrency, max-parts, checksum, storage-class, sse, sse-kms-key-id, stall-timeout (such as 90s),
-// max-attempts. opts is not changed.
+// max-attempts, max-pause; and region, endpoint, public-endpoint, path-style and profile, for two volumes of one process that are at
+// different providers. opts is not changed.
 func OpenURL(ctx context.Context, text string, opts *Options) (*Volume, error) {
 	bucket, o, err := parseURL(text, opts)
 	if err != nil {
@@ -65,7 +66,25 @@ func (o *Options) set(key string, values []string) (err error) {
 			err = errors.New("want a whole number above 0")
 		}
 	}
+	duration := func(field *time.Duration) {
+		if *field, err = time.ParseDuration(value); err != nil || *field <= 0 {
+			err = errors.New("want a duration, such as 90s or 2m")
+		}
+	}
 	switch key {
+	case "region":
+		o.Region = value
+	case "endpoint":
+		o.Endpoint = value
+	case "public-endpoint":
+		o.PublicEndpoint = value
+	case "path-style":
+		if o.PathStyle, err = strconv.ParseBool(value); err != nil {
+			err = errors.New("want true or false")
+		}
+	case "profile":
+		o.Profile = value
+		o.AccessKeyID, o.SecretAccessKey, o.SessionToken = "", "", ""
 	case "part-size":
 		if o.PartSize, err = strconv.ParseInt(value, 10, 64); err != nil || o.PartSize < 1 {
 			err = errors.New("want a number of bytes above 0")
@@ -77,9 +96,9 @@ func (o *Options) set(key string, values []string) (err error) {
 	case "max-attempts":
 		number(&o.MaxAttempts)
 	case "stall-timeout":
-		if o.StallTimeout, err = time.ParseDuration(value); err != nil || o.StallTimeout <= 0 {
-			err = errors.New("want a duration, such as 90s or 2m")
-		}
+		duration(&o.StallTimeout)
+	case "max-pause":
+		duration(&o.MaxPause)
 	case "checksum":
 		o.Checksum = Checksum(strings.ToUpper(value))
 	case "storage-class":
@@ -89,7 +108,8 @@ func (o *Options) set(key string, values []string) (err error) {
 	case "sse-kms-key-id":
 		o.SSEKMSKeyID = value
 	default:
-		err = errors.New("no such setting: there are part-size, concurrency, max-parts, checksum, storage-class, sse, sse-kms-key-id, stall-timeout and max-attempts")
+		err = errors.New("no such setting: there are region, endpoint, public-endpoint, path-style, profile, part-size, concurrency, max-parts, checksum, " +
+			"storage-class, sse, sse-kms-key-id, stall-timeout, max-attempts and max-pause")
 	}
 	return err
 }

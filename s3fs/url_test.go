@@ -71,7 +71,7 @@ func TestBadURL(t *testing.T) {
 		"s3://bucket/%zz":                "%25",
 		"s3://bucket:9000/x":             "", // is no bucket's name
 		"s3://B/x":                       "",
-		"s3://bucket?x=1":                "x in the URL: no such setting: there are part-size, ",
+		"s3://bucket?x=1":                "x in the URL: no such setting: there are region, ",
 		"s3://bucket?part-size=8MiB":     "part-size in the URL: want a number of bytes",
 		"s3://bucket?part-size=-1":       "part-size in the URL: want a number of bytes",
 		"s3://bucket?part-size=1024":     "PartSize",
