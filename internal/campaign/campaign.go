@@ -176,9 +176,12 @@ func (c *campaign) pick() operation {
 
 const mostSnapshots = 25
 
-// violation fails the test: a promise was broken.
+// violation fails the test: a promise was broken. The first one tells the latest faults.
 func (c *campaign) violation(format string, args ...any) {
 	c.t.Helper()
-	c.t.Errorf("seed %d, operation %d (%s): %s; the latest faults:\n%s",
-		c.seed, c.operation, c.what, fmt.Sprintf(format, args...), strings.Join(c.s.Log(), "\n"))
+	log := ""
+	if !c.t.Failed() {
+		log = "; the latest faults:\n" + strings.Join(c.s.Log(), "\n")
+	}
+	c.t.Errorf("seed %d, operation %d (%s): %s%s", c.seed, c.operation, c.what, fmt.Sprintf(format, args...), log)
 }

@@ -60,6 +60,7 @@ func (c *campaign) listed() map[string]bool {
 	refs, err := list(c.t.Context(), c.clean[0].Backup)
 	if err != nil {
 		c.violation("listing without faults: %v", err)
+		c.t.FailNow() // the store is gone, or all that follows says the same
 	}
 	return refs
 }
