@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"testing"
-	"testing/iotest"
 	"time"
 
 	"github.com/databasement/backup/internal/fakes3"
@@ -23,7 +22,7 @@ func TestCancel(t *testing.T) {
 				w.bucket.Put("x", []byte("old"), nil)
 				stop := errors.New("stop")
 				ctx, cancel := context.WithCancelCause(t.Context())
-				_, err := w.v.Put(ctx, "x", &tripwire{bytes.NewReader(random(1, 6*testPart)), at, func() { cancel(stop) }})
+				_, err := w.v.Put(ctx, "x", &tripwire{bytes.NewReader(random(1, 6*testPart)), at, func() { time.Sleep(time.Second); cancel(stop) }})
 				fails(t, err, stop)
 				fails(t, err, storage.ErrNotApplied)
 				w.stored(t, "x", []byte("old"))
@@ -51,7 +50,7 @@ func TestCancelWaiting(t *testing.T) {
 				w.play(s)
 				start := time.Now()
 				_, err := w.v.Put(ctx, "x", bytes.NewReader(random(1, 6*testPart)))
-				took(t, start, 5*time.Second, 5*time.Second)
+				took(t, start, 5*time.Second, 6*time.Second)
 				fails(t, err, stop)
 				fails(t, err, storage.ErrNotApplied)
 				w.nothing(t, "x")
@@ -59,11 +58,6 @@ func TestCancelWaiting(t *testing.T) {
 			})
 		})
 	}
-}
-
-// broken yields n bytes and then fails.
-func broken(n int) io.Reader {
-	return io.MultiReader(bytes.NewReader(random(1, n)), iotest.ErrReader(errors.New("the dump has failed")))
 }
 
 // TestAbortHangs: what follows a failure is bounded.
@@ -78,7 +72,7 @@ func TestAbortHangs(t *testing.T) {
 				w.always("AbortMultipartUpload", fault)
 				start := time.Now()
 				_, err := w.v.Put(t.Context(), "x", broken(4*testPart))
-				took(t, start, 0, abortTime)
+				took(t, start, 0, time.Second+abortTime)
 				fails(t, err, storage.ErrNotApplied, "the dump has failed", "could not be removed", "AbortIncompleteMultipartUpload")
 			})
 		})
@@ -138,5 +132,21 @@ func TestCancelledBefore(t *testing.T) {
 		if n := w.Count(); n != 0 {
 			t.Errorf("%d requests", n)
 		}
+	})
+}
+
+// TestCutOff: a part that the store was still writing when it was cut off brings the upload back after the abort, so there is a
+// second one (AbortMultipartUpload, API reference).
+func TestCutOff(t *testing.T) {
+	bubble(t, nil, func(t *testing.T, w *world) {
+		w.play(script{"UploadPart 2": {{Late: 50 * time.Millisecond}}})
+		failing := readFunc(func([]byte) (int, error) {
+			time.Sleep(10 * time.Millisecond)
+			return 0, errors.New("the dump has failed")
+		})
+		_, err := w.v.Put(t.Context(), "x", io.MultiReader(bytes.NewReader(random(1, 4*testPart)), failing))
+		fails(t, err, storage.ErrNotApplied, "the dump has failed")
+		time.Sleep(time.Hour)
+		w.nothing(t, "x")
 	})
 }

@@ -163,7 +163,7 @@ func TestCompleteCancelled(t *testing.T) {
 				w.always("CompleteMultipartUpload", fault)
 				start := time.Now()
 				_, err := w.v.Put(ctx, "x", bytes.NewReader(large))
-				took(t, start, 5*time.Second, 5*time.Second)
+				took(t, start, 5*time.Second, 6*time.Second)
 				leavesOpen(t, err)
 				fails(t, err, stop)
 				w.counts(t, map[string]int{"CompleteMultipartUpload": 1, "AbortMultipartUpload": 0})

@@ -237,3 +237,27 @@ func (r *tripwire) Read(p []byte) (int, error) {
 	r.at = max(r.at-n, 0)
 	return n, err
 }
+
+// pausing is r with a pause before its byte number at, in which all requests end. One that is cut short by what the test does
+// next may still be carried out by the store, also after an abort.
+func pausing(r io.Reader, at int) io.Reader {
+	return &tripwire{r, at, func() { time.Sleep(time.Second) }}
+}
+
+// readFunc is a Reader.
+type readFunc func(p []byte) (int, error)
+
+func (f readFunc) Read(p []byte) (int, error) { return f(p) }
+
+// failing yields nothing, and then fails, after a pause as of pausing.
+func failing(err error) io.Reader {
+	return readFunc(func([]byte) (int, error) {
+		time.Sleep(time.Second)
+		return 0, err
+	})
+}
+
+// broken yields n bytes, and then fails.
+func broken(n int) io.Reader {
+	return io.MultiReader(bytes.NewReader(random(1, n)), failing(errors.New("the dump has failed")))
+}

@@ -104,7 +104,7 @@ func everyOperation(t *testing.T, w *world) {
 	errs = append(errs, err)
 	_, err = w.v.PutIfAbsent(t.Context(), "lock", []byte("x"))
 	errs = append(errs, err)
-	w.v.Put(t.Context(), snapshotName, io.MultiReader(bytes.NewReader(random(3, 2*testPart)), iotest.ErrReader(errors.New("x")))) // Abort
+	_, _ = w.v.Put(t.Context(), snapshotName, broken(2*testPart)) // Abort
 	_, err = w.v.SweepUnfinished(t.Context(), time.Now())
 	errs = append(errs, err, w.v.Delete(t.Context(), "small"))
 	if err := errors.Join(errs...); err != nil {
@@ -278,8 +278,8 @@ func TestSourceErrors(t *testing.T) {
 				w.bucket.Put("x", []byte("old"), nil)
 				data := random(1, at)
 				for _, r := range []io.Reader{
-					io.MultiReader(bytes.NewReader(data), iotest.ErrReader(broken)),
-					iotest.DataErrReader(io.MultiReader(bytes.NewReader(data), iotest.ErrReader(broken))),
+					io.MultiReader(bytes.NewReader(data), failing(broken)),
+					iotest.DataErrReader(io.MultiReader(bytes.NewReader(data), failing(broken))),
 				} {
 					_, err := w.v.Put(t.Context(), "x", r)
 					fails(t, err, broken, "reading the source")
