@@ -37,7 +37,7 @@ type Options struct {
 	Tags         map[string]string // of every object, at most 10
 
 	StallTimeout time.Duration // a request on which no byte moves for so long is tried again; default: 1 minute
-	MaxAttempts  int           // of a request, 1 to 100; default: 12, which is about two minutes
+	MaxAttempts  int           // of a request, 1 to 100; default: 12, over about a minute and a half
 	MaxPause     time.Duration // the longest pause between attempts that the store did not ask for; default: 30 s
 
 	// OnRetry, if not nil, is told before each pause which operation, such as UploadPart, has failed how often, and why.

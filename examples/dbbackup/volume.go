@@ -78,6 +78,11 @@ func (a *app) openBucket(ctx context.Context, volume string) (storage.Volume, er
 	if err != nil {
 		return nil, err
 	}
+	opts.OnRetry = func(operation string, attempt int, err error) {
+		if attempt >= 3 { // once or twice is an ordinary day
+			a.report.warn(fmt.Errorf("attempt %d of %s failed, trying again: %w", attempt, operation, err))
+		}
+	}
 	vol, err := s3fs.OpenURL(ctx, volume, opts)
 	if err != nil {
 		return nil, err
