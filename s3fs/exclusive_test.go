@@ -199,6 +199,19 @@ func TestWonAndLost(t *testing.T) {
 	}
 }
 
+// TestWonAndLostTwice: the first look fails too, and the second tells.
+func TestWonAndLostTwice(t *testing.T) {
+	bubble(t, nil, func(t *testing.T, w *world) {
+		if _, err := w.v.PutIfAbsent(t.Context(), "other", nil); err != nil { // the probe
+			t.Fatal(err)
+		}
+		w.play(script{"PutObject": {{At: fakes3.Applied, Drop: true}}, "HeadObject": {{Status: 403}}})
+		if o, err := w.v.PutIfAbsent(t.Context(), "lock", []byte("mine")); err != nil || o.Size != 4 {
+			t.Errorf("%+v, %v", o, err)
+		}
+	})
+}
+
 // TestExistUnseen: who may not look whose it is learns only that it exists.
 func TestExistUnseen(t *testing.T) {
 	bubble(t, nil, func(t *testing.T, w *world) {
@@ -212,7 +225,7 @@ func TestExistUnseen(t *testing.T) {
 	})
 }
 
-// TestManyStores runs the race on stores of every kind of page and number, so that no schedule of its callers is luck.
+// TestManyRaces: whatever the order in which the callers' requests come.
 func TestManyRaces(t *testing.T) {
 	bubble(t, nil, func(t *testing.T, w *world) {
 		w.Faults = func(r fakes3.Request) fakes3.Fault {
