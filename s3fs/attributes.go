@@ -2,6 +2,7 @@ package s3fs
 
 import (
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -18,14 +19,14 @@ type attributes struct {
 	tags      **string
 }
 
-// fill sets those that the options ask for.
-func (o *Options) fill(a attributes, now time.Time) {
+// fill sets those that the options ask for. What only tries the store is not locked: it is to be removed again.
+func (o *Options) fill(name string, a attributes, now time.Time) {
 	*a.class = types.StorageClass(o.StorageClass)
 	*a.sse = types.ServerSideEncryption(o.SSE)
 	if o.SSEKMSKeyID != "" {
 		*a.kmsKey = &o.SSEKMSKeyID
 	}
-	if o.ObjectLock.Mode != "" {
+	if o.ObjectLock.Mode != "" && !strings.HasPrefix(name, probeDir) {
 		*a.lock = types.ObjectLockMode(o.ObjectLock.Mode)
 		*a.lockUntil = aws.Time(now.Add(o.ObjectLock.For).UTC().Truncate(time.Second))
 	}

@@ -45,7 +45,12 @@ func (v *Volume) checkVersions(ctx context.Context) storage.CheckItem {
 		encryption = "none that the store tells"
 	}
 	item.Note += "; the store's own encryption: " + encryption
-	item.Err = v.Delete(ctx, p.name)
+	if item.Err = v.Delete(ctx, p.name); errors.Is(item.Err, storage.ErrPermission) {
+		item.Err = nil // which is told apart
+	}
+	if v.o.SSE != SSENone && string(out.ServerSideEncryption) != string(v.o.SSE) {
+		item.Err = fmt.Errorf("the store was asked to encrypt with %s, and says that it did with %q: it may ignore that", v.o.SSE, out.ServerSideEncryption)
+	}
 	return item
 }
 

@@ -133,7 +133,7 @@ func (p *putting) object(data []byte) *s3.PutObjectInput {
 		Bucket: &p.v.bucket, Key: p.v.key(p.name), ContentLength: aws.Int64(int64(len(data))),
 		ContentType: aws.String(contentType), Metadata: p.metadata(),
 	}
-	p.v.o.fill(attributes{&in.StorageClass, &in.ServerSideEncryption, &in.SSEKMSKeyId, &in.ObjectLockMode, &in.ObjectLockRetainUntilDate, &in.Tagging}, time.Now())
+	p.v.o.fill(p.name, attributes{&in.StorageClass, &in.ServerSideEncryption, &in.SSEKMSKeyId, &in.ObjectLockMode, &in.ObjectLockRetainUntilDate, &in.Tagging}, time.Now())
 	return in
 }
 

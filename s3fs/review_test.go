@@ -226,3 +226,54 @@ func TestOnRetry(t *testing.T) {
 		t.Errorf("told %q", told)
 	}
 }
+
+// A store that ignores the encryption that it was asked for is found out by Check.
+func TestEncryptionIgnored(t *testing.T) {
+	for _, ignores := range []bool{false, true} {
+		setenv(t, nil)
+		store := fakes3.New() // which checks no signatures, so that headers can be lost
+		defer store.Close()
+		store.CreateBucket("bucket")
+		if ignores {
+			store.Rewrite = func(r *http.Request) { r.Header.Del("X-Amz-Server-Side-Encryption") }
+		}
+		v, err := Open(t.Context(), "bucket", &Options{
+			Endpoint: testEndpoint, PathStyle: true, AccessKeyID: "AKIATEST", SecretAccessKey: testSecret, HTTPClient: store.Client(), SSE: SSES3,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer v.Close()
+		if item := v.Check(t.Context())[0]; (item.Err != nil) != ignores {
+			t.Errorf("ignores %v: %+v", ignores, item)
+		}
+	}
+}
+
+// What Check and the probe write can be removed again.
+func TestProbesAreNotLocked(t *testing.T) {
+	lock := ObjectLock{Mode: "COMPLIANCE", For: time.Hour}
+	bubble(t, func(o *Options) { o.ObjectLock = lock }, func(t *testing.T, w *world) {
+		w.ObjectLock = true
+		locked := map[string]bool{}
+		w.Rewrite = func(r *http.Request) {
+			if r.Method == http.MethodPut || r.Method == http.MethodPost {
+				locked[strings.TrimPrefix(r.URL.Path, "/bucket/")] = r.Header.Get("X-Amz-Object-Lock-Mode") != ""
+			}
+		}
+		for _, item := range w.v.Check(t.Context()) {
+			if item.Err != nil {
+				t.Errorf("%s: %v", item.Name, item.Err)
+			}
+		}
+		for name, is := range locked {
+			if is {
+				t.Errorf("%s is locked", name)
+			}
+		}
+		w.put(t, "x", []byte("data"))
+		if !locked["x"] {
+			t.Error("an object is not locked")
+		}
+	})
+}

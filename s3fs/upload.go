@@ -63,7 +63,7 @@ func (u *upload) create() error {
 	in := &s3.CreateMultipartUploadInput{
 		Bucket: &u.v.bucket, Key: u.v.key(u.name), ContentType: aws.String(contentType), Metadata: u.metadata(),
 	}
-	u.v.o.fill(attributes{&in.StorageClass, &in.ServerSideEncryption, &in.SSEKMSKeyId, &in.ObjectLockMode, &in.ObjectLockRetainUntilDate, &in.Tagging}, time.Now())
+	u.v.o.fill(u.name, attributes{&in.StorageClass, &in.ServerSideEncryption, &in.SSEKMSKeyId, &in.ObjectLockMode, &in.ObjectLockRetainUntilDate, &in.Tagging}, time.Now())
 	if u.v.o.Checksum == ChecksumSHA256 {
 		in.ChecksumAlgorithm, in.ChecksumType = types.ChecksumAlgorithmSha256, types.ChecksumTypeComposite
 	}
