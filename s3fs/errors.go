@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -101,6 +102,9 @@ func plain(err error) error {
 		inner = send.Err
 		if u := (*url.Error)(nil); errors.As(inner, &u) {
 			inner = u.Err
+		}
+		if inner == io.EOF {
+			inner = fmt.Errorf("the connection was closed without an answer: %w", inner)
 		}
 		if errors.As(err, &op) {
 			inner = fmt.Errorf("%s: %w", op.Operation(), inner)

@@ -14,6 +14,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -78,6 +79,13 @@ func (v *Volume) Close() error {
 
 // String is the volume's URL, s3://bucket/prefix.
 func (v *Volume) String() string { return "s3://" + strings.TrimSuffix(v.bucket+"/"+v.prefix, "/") }
+
+// Options returns what is in effect: every default is filled in. Its String says where each value is from.
+func (v *Volume) Options() *Options {
+	o := *v.o
+	o.Tags, o.origins = maps.Clone(o.Tags), maps.Clone(o.origins)
+	return &o
+}
 
 // MaxObjectSize implements storage.SizeLimiter: PartSize times MaxParts, at most 5 TiB.
 func (v *Volume) MaxObjectSize() int64 { return min(v.o.PartSize*int64(v.o.MaxParts), maxObject) }

@@ -92,8 +92,8 @@ func rekeyCommand(ctx context.Context, a *app, words []string) error {
 }
 
 const checkText = `try the volume and the keys, and say what works
-Each permission is tried apart. For a bucket it also prints the least that a writer, a restorer and a pruner
-may do there, as IAM policies.`
+Each permission is tried apart. For a bucket it also prints the settings in effect and where each is from, and the
+least that a writer, a restorer and a pruner may do there, as IAM policies.`
 
 // permissions are what the volume's methods need in a bucket.
 var permissions = map[string]string{
@@ -106,6 +106,11 @@ func checkCommand(ctx context.Context, a *app, _ []string) error {
 		return err
 	}
 	bucket, inBucket := storage.As[*s3fs.Volume](b.Volume())
+	if inBucket {
+		if err := a.println(strings.TrimSpace(bucket.Options().String()) + "\n"); err != nil {
+			return err
+		}
+	}
 	items, err := b.Check(ctx)
 	for _, i := range items {
 		if p := permissions[i.Name]; inBucket && p != "" {

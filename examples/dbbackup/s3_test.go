@@ -107,7 +107,10 @@ func TestLinks(t *testing.T) {
 func TestBucketCheck(t *testing.T) {
 	s, bucket := newBucket(t)
 	out := s.ok("", "check")
-	for _, want := range []string{"ok      put (s3:PutObject)", "ok      list (s3:ListBucket)", "ok      conditional requests", "a writer", "a restorer", "a pruner", `"arn:aws:s3:::bucket/some/prefix/*"`} {
+	if strings.Contains(out, s3Secret) || strings.Contains(out, s3Token) {
+		t.Errorf("check prints a secret:\n%s", out)
+	}
+	for _, want := range []string{"AWS_ENDPOINT_URL_S3", "ok      put (s3:PutObject)", "ok      list (s3:ListBucket)", "ok      conditional requests", "a writer", "a restorer", "a pruner", `"arn:aws:s3:::bucket/some/prefix/*"`} {
 		if !strings.Contains(out, want) {
 			t.Errorf("check does not print %q:\n%s", want, out)
 		}
