@@ -131,6 +131,9 @@ func mendsUnanswered(err error) bool {
 	if errors.Is(err, errAnswer) || errors.Is(err, errStalled) {
 		return true
 	}
+	if errors.Is(err, http.ErrSchemeMismatch) { // https where the store speaks http
+		return false
+	}
 	for _, final := range []any{new(*x509.UnknownAuthorityError), new(x509.UnknownAuthorityError), new(x509.HostnameError),
 		new(x509.CertificateInvalidError), new(*net.AddrError), new(*net.ParseError)} {
 		if errors.As(err, final) {

@@ -163,7 +163,7 @@ type chain struct{ aws.CredentialsProvider }
 func (c chain) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	creds, err := c.CredentialsProvider.Retrieve(ctx)
 	if err != nil && ctx.Err() == nil {
-		err = fmt.Errorf("none found: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_S3_PROFILE, "+
+		err = fmt.Errorf("no credentials found: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_S3_PROFILE, "+
 			"or run where a role is attached (%w)", err)
 	}
 	return creds, err

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -276,4 +277,23 @@ func TestProbesAreNotLocked(t *testing.T) {
 			t.Error("an object is not locked")
 		}
 	})
+}
+
+// https to a store that speaks http is a mistake in the endpoint, which no repetition mends.
+func TestWrongScheme(t *testing.T) {
+	setenv(t, nil)
+	store := fakes3.New()
+	defer store.Close()
+	server := httptest.NewServer(store)
+	defer server.Close()
+	v, err := Open(t.Context(), "bucket", &Options{
+		Endpoint: strings.Replace(server.URL, "http:", "https:", 1), PathStyle: true, AccessKeyID: "AKIATEST", SecretAccessKey: testSecret,
+		OnRetry: func(string, int, error) { t.Error("it was tried again") },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer v.Close()
+	_, err = v.Stat(t.Context(), "x")
+	fails(t, err, nil, "HTTP response to HTTPS client")
 }
