@@ -32,14 +32,12 @@ type stretch struct {
 	err  error // after done
 }
 
-// newAhead goes on from the first range, which has been opened.
-func newAhead(first *section, n int64) *ahead {
-	a := &ahead{end: first.size, next: first.end}
+// newAhead goes on from the first range, which has been opened with a ctx that cancel ends.
+func newAhead(first *section, n int64, cancel context.CancelFunc) *ahead {
+	a := &ahead{ctx: first.ctx, cancel: cancel, end: first.size, next: first.end}
 	if n >= 0 && n < a.end-first.off {
 		a.end = first.off + n
 	}
-	a.ctx, a.cancel = context.WithCancel(first.ctx)
-	first.ctx = a.ctx
 	a.like = *first
 	a.like.body = nil
 	a.start(first)

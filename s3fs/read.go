@@ -30,14 +30,24 @@ func (v *Volume) Open(ctx context.Context, name string, off, n int64) (io.ReadCl
 	if off < 0 {
 		return nil, v.error("open", name, fmt.Errorf("offset %d: %w", off, storage.ErrInvalidRange))
 	}
-	s, err := v.open(ctx, name, off, n)
+	body, err := v.reader(ctx, name, off, n)
 	if err != nil {
 		return nil, v.error("open", name, err)
 	}
-	if n < 0 || n > rangeSize {
-		return newAhead(s, n), nil
+	return body, nil
+}
+
+func (v *Volume) reader(ctx context.Context, name string, off, n int64) (io.ReadCloser, error) {
+	if 0 <= n && n <= rangeSize {
+		return v.open(ctx, name, off, n)
 	}
-	return s, nil
+	ctx, cancel := context.WithCancel(ctx)
+	first, err := v.open(ctx, name, off, n)
+	if err != nil {
+		cancel()
+		return nil, err
+	}
+	return newAhead(first, n, cancel), nil
 }
 
 // open returns the first range.

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/databasement/backup/internal/fakes3"
@@ -243,6 +244,7 @@ func TestCloseEarly(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
+				synctest.Wait() // until what is read ahead waits for the store
 				start := time.Now()
 				if err := r.Close(); err != nil {
 					t.Error(err)
