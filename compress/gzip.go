@@ -1,13 +1,13 @@
 package compress
 
 import (
-	"bytes"
 	"encoding/binary"
 	"hash/crc32"
 	"io"
 	"strconv"
 
-	"github.com/klauspost/compress/flate"
+	"github.com/databasement/backup/internal/blocks"
+	"github.com/databasement/backup/internal/deflate"
 	"github.com/klauspost/compress/gzip"
 )
 
@@ -36,11 +36,7 @@ func Gzip(o *GzipOptions) Compressor {
 	return c
 }
 
-const (
-	gzipDefault = 6
-	gzipBlock   = 1 << 20
-	gzipWindow  = 32 << 10
-)
+const gzipDefault = 6
 
 type gzipCompressor struct{ GzipOptions }
 
@@ -59,17 +55,17 @@ func (c gzipCompressor) Compress(dst io.Writer) (io.WriteCloser, error) {
 		return nil, err
 	}
 	var crc, size uint32
-	return newBlockWriter(dst, encoding{
-		size:    gzipBlock,
-		overlap: gzipWindow,
-		workers: workers(c.Concurrency),
-		head:    c.header(),
-		encode:  c.encode,
-		written: func(b *block) {
-			crc = crc32.Update(crc, crc32.IEEETable, b.plain())
-			size += uint32(len(b.plain()))
+	return blocks.NewWriter(dst, blocks.Encoding{
+		Size:    deflate.BlockSize,
+		Overlap: deflate.Window,
+		Workers: blocks.Workers(c.Concurrency),
+		Head:    c.header(),
+		Encode:  deflate.Encode(c.Level),
+		Written: func(b *blocks.Block) {
+			crc = crc32.Update(crc, crc32.IEEETable, b.Plain())
+			size += uint32(len(b.Plain()))
 		},
-		tail: func() []byte {
+		Tail: func() []byte {
 			return binary.LittleEndian.AppendUint32(binary.LittleEndian.AppendUint32(nil, crc), size)
 		},
 	}), nil
@@ -85,65 +81,6 @@ func (c gzipCompressor) header() []byte {
 		extra = 2
 	}
 	return []byte{0x1f, 0x8b, 8, 0, 0, 0, 0, 0, extra, 0xff}
-}
-
-// deflater writes to a block's out. letters codes literals alone, into lettersOut.
-type deflater struct {
-	*flate.Writer
-	out, lettersOut bytes.Buffer
-	letters         *flate.Writer
-}
-
-// end ends a block at a byte boundary, or the stream.
-func end(w *flate.Writer, last bool) error {
-	if last {
-		return w.Close()
-	}
-	return w.Flush()
-}
-
-// encode deflates a block to a byte boundary, or to the end of the stream.
-func (c gzipCompressor) encode(b *block) (err error) {
-	d, ok := b.state.(*deflater)
-	if !ok {
-		d = &deflater{}
-		if d.Writer, err = flate.NewWriter(&d.out, c.Level); err != nil {
-			return err
-		}
-		b.state = d
-	}
-	d.out.Reset()
-	d.ResetDict(&d.out, b.in[:b.overlap])
-	if _, err = d.Write(b.plain()); err != nil {
-		return err
-	}
-	if err = end(d.Writer, b.last); err != nil {
-		return err
-	}
-	b.out = d.out.Bytes()
-	if len(b.out) > len(b.plain())-len(b.plain())/8 {
-		return d.codeLetters(b)
-	}
-	return nil
-}
-
-// codeLetters helps where the deflater, for speed, stores what has no matches as it is: few letters, as of
-// base64, take less room all the same.
-func (d *deflater) codeLetters(b *block) (err error) {
-	d.lettersOut.Reset()
-	if d.letters == nil {
-		if d.letters, err = flate.NewWriter(&d.lettersOut, flate.HuffmanOnly); err != nil {
-			return err
-		}
-	}
-	d.letters.Reset(&d.lettersOut)
-	if _, err = d.letters.Write(b.plain()); err != nil {
-		return err
-	}
-	if err = end(d.letters, b.last); err == nil && d.lettersOut.Len() < len(b.out) {
-		b.out = d.lettersOut.Bytes()
-	}
-	return err
 }
 
 func (gzipCompressor) Decompress(src io.Reader) (io.ReadCloser, error) {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"sync"
 )
 
@@ -93,3 +94,8 @@ func noEOF(err error) error {
 }
 
 var errMagic = errors.New("what follows is not of this format")
+
+var (
+	errWriteClosed = fmt.Errorf("compress: write after Close: %w", os.ErrClosed)
+	errReadClosed  = fmt.Errorf("compress: read after Close: %w", os.ErrClosed)
+)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"strconv"
 
+	"github.com/databasement/backup/internal/blocks"
 	"github.com/ulikunitz/xz/lzma"
 )
 
@@ -74,28 +75,28 @@ func (c xzCompressor) Compress(dst io.Writer) (io.WriteCloser, error) {
 	}
 	dictionary := xzDictionary[c.Level]
 	var index xzIndex
-	return newBlockWriter(dst, encoding{
-		size:    min(max(3*dictionary, 1<<20), 64<<20),
-		workers: workers(c.Concurrency),
-		head:    appendXZHeader(nil, xzCRC64),
-		encode:  func(b *block) error { return encodeXZBlock(b, dictionary) },
-		written: func(b *block) {
-			if unpadded, ok := b.state.(int64); ok {
-				index.add(unpadded, int64(len(b.in)))
+	return blocks.NewWriter(dst, blocks.Encoding{
+		Size:    min(max(3*dictionary, 1<<20), 64<<20),
+		Workers: blocks.Workers(c.Concurrency),
+		Head:    appendXZHeader(nil, xzCRC64),
+		Encode:  func(b *blocks.Block) error { return encodeXZBlock(b, dictionary) },
+		Written: func(b *blocks.Block) {
+			if unpadded, ok := b.State.(int64); ok {
+				index.add(unpadded, int64(len(b.In)))
 			}
 		},
-		tail: func() []byte { return index.appendTail(nil, xzCRC64) },
+		Tail: func() []byte { return index.appendTail(nil, xzCRC64) },
 	}), nil
 }
 
-// encodeXZBlock appends the block with its header, padding and check to b.out, and leaves its
-// unpadded size in b.state. An empty input has no block.
-func encodeXZBlock(b *block, dictionary int) error {
-	b.state = nil
-	if len(b.in) == 0 {
+// encodeXZBlock appends the block with its header, padding and check to b.Out, and leaves its
+// unpadded size in b.State. An empty input has no block.
+func encodeXZBlock(b *blocks.Block, dictionary int) error {
+	b.State = nil
+	if len(b.In) == 0 {
 		return nil
 	}
-	for dictionary/2 >= max(len(b.in), lzma.MinDictCap) {
+	for dictionary/2 >= max(len(b.In), lzma.MinDictCap) {
 		dictionary /= 2
 	}
 	var data bytes.Buffer
@@ -103,17 +104,17 @@ func encodeXZBlock(b *block, dictionary int) error {
 	if err != nil {
 		return err
 	}
-	if _, err = w.Write(b.in); err != nil {
+	if _, err = w.Write(b.In); err != nil {
 		return err
 	}
 	if err = w.Close(); err != nil {
 		return err
 	}
-	h := xzBlockHeader{dictionary: int64(dictionary), stored: int64(data.Len()), plain: int64(len(b.in))}
-	b.out = h.appendTo(b.out)
-	unpadded := int64(len(b.out) + data.Len() + xzCRC64.size())
-	b.out = appendPadding(append(b.out, data.Bytes()...))
-	b.out = binary.LittleEndian.AppendUint64(b.out, crc64.Checksum(b.in, crc64ECMA))
-	b.state = unpadded
+	h := xzBlockHeader{dictionary: int64(dictionary), stored: int64(data.Len()), plain: int64(len(b.In))}
+	b.Out = h.appendTo(b.Out)
+	unpadded := int64(len(b.Out) + data.Len() + xzCRC64.size())
+	b.Out = appendPadding(append(b.Out, data.Bytes()...))
+	b.Out = binary.LittleEndian.AppendUint64(b.Out, crc64.Checksum(b.In, crc64ECMA))
+	b.State = unpadded
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"io"
 	"slices"
 
+	"github.com/databasement/backup/internal/blocks"
 	"github.com/ulikunitz/xz/lzma"
 )
 
@@ -18,10 +19,10 @@ const xzMaxBlock = 24 << 20
 
 func (c xzCompressor) Decompress(src io.Reader) (io.ReadCloser, error) {
 	r := &xzReader{src: newSource(src)}
-	return newBlockReader(decoding{
-		workers: workers(c.Concurrency),
-		next:    func(b *block) error { return r.src.explain("xz", r.next(b)) },
-		decode:  func(b *block) error { return r.src.explain("xz", decodeXZBlock(b)) },
+	return blocks.NewReader(blocks.Decoding{
+		Workers: blocks.Workers(c.Concurrency),
+		Next:    func(b *blocks.Block) error { return r.src.explain("xz", r.next(b)) },
+		Decode:  func(b *blocks.Block) error { return r.src.explain("xz", decodeXZBlock(b)) },
 	}), nil
 }
 
@@ -34,8 +35,8 @@ type xzReader struct {
 	stream *xzBlock // the block that was streamed last
 }
 
-// next reads a block of known, moderate size into b.in, or lets b.stream decompress it.
-func (r *xzReader) next(b *block) error {
+// next reads a block of known, moderate size into b.In, or lets b.Stream decompress it.
+func (r *xzReader) next(b *blocks.Block) error {
 	if r.stream != nil {
 		r.index.add(r.stream.unpadded, r.stream.plain)
 		r.stream = nil
@@ -90,7 +91,7 @@ func (r *xzReader) begin() error {
 }
 
 // block reads a block's header and decides how to decompress it.
-func (r *xzReader) block(b *block, headerSize int) error {
+func (r *xzReader) block(b *blocks.Block, headerSize int) error {
 	p := make([]byte, headerSize)
 	if _, err := io.ReadFull(r.src, p); err != nil {
 		return noEOF(err)
@@ -101,28 +102,28 @@ func (r *xzReader) block(b *block, headerSize int) error {
 	}
 	x := &xzBlock{header: h, check: r.check}
 	if h.stored < 0 || h.plain < 0 || h.plain > xzMaxBlock || h.stored > h.plain+h.plain>>8+1<<10 {
-		r.stream, b.stream = x, explained{x, r.src, "xz"}
+		r.stream, b.Stream = x, explained{x, r.src, "xz"}
 		return x.open(r.src)
 	}
 	stored := int(h.stored) + int(-h.stored&3) + r.check.size()
-	b.in = slices.Grow(b.in, stored)[:stored]
-	if _, err := io.ReadFull(r.src, b.in); err != nil {
+	b.In = slices.Grow(b.In, stored)[:stored]
+	if _, err := io.ReadFull(r.src, b.In); err != nil {
 		return noEOF(err)
 	}
 	r.index.add(int64(h.size)+h.stored+int64(r.check.size()), h.plain)
-	b.state = x
+	b.State = x
 	return nil
 }
 
 // decodeXZBlock decompresses a block that next has read.
-func decodeXZBlock(b *block) error {
-	x := b.state.(*xzBlock)
-	if err := x.open(bytes.NewReader(b.in)); err != nil {
+func decodeXZBlock(b *blocks.Block) error {
+	x := b.State.(*xzBlock)
+	if err := x.open(bytes.NewReader(b.In)); err != nil {
 		return err
 	}
 	n := int(x.header.plain)
-	b.out = slices.Grow(b.out, n)[:n]
-	if _, err := io.ReadFull(x, b.out); err != nil && err != io.EOF {
+	b.Out = slices.Grow(b.Out, n)[:n]
+	if _, err := io.ReadFull(x, b.Out); err != nil && err != io.EOF {
 		return damaged(err)
 	}
 	var more [1]byte

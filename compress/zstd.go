@@ -4,6 +4,7 @@ import (
 	"io"
 	"strconv"
 
+	"github.com/databasement/backup/internal/blocks"
 	"github.com/klauspost/compress/zstd"
 )
 
@@ -64,7 +65,7 @@ func (c zstdCompressor) Compress(dst io.Writer) (io.WriteCloser, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	n := workers(c.Concurrency)
+	n := blocks.Workers(c.Concurrency)
 	options := []zstd.EOption{
 		zstd.WithEncoderLevel(c.encoder()),
 		zstd.WithAllLitEntropyCompression(true), // else base64 and the like, without matches, stay as they are
@@ -79,11 +80,11 @@ func (c zstdCompressor) Compress(dst io.Writer) (io.WriteCloser, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newBlockWriter(dst, encoding{
-		size:    zstdBlock,
-		workers: n,
-		encode: func(b *block) error {
-			b.out = e.EncodeAll(b.in, b.out)
+	return blocks.NewWriter(dst, blocks.Encoding{
+		Size:    zstdBlock,
+		Workers: n,
+		Encode: func(b *blocks.Block) error {
+			b.Out = e.EncodeAll(b.In, b.Out)
 			return nil
 		},
 	}), nil

@@ -7,6 +7,7 @@ import (
 	"io"
 	"slices"
 
+	"github.com/databasement/backup/internal/blocks"
 	"github.com/klauspost/compress/zstd"
 )
 
@@ -19,21 +20,21 @@ const ZstdMaxWindow = 128 << 20
 const zstdMaxBlock = 8 << 20
 
 func (c zstdCompressor) Decompress(src io.Reader) (io.ReadCloser, error) {
-	n := workers(c.Concurrency)
+	n := blocks.Workers(c.Concurrency)
 	whole, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(n),
 		zstd.WithDecoderMaxMemory(zstdMaxBlock), zstd.WithDecoderMaxWindow(ZstdMaxWindow))
 	if err != nil {
 		return nil, err
 	}
 	r := &zstdReader{src: newSource(src), workers: n}
-	return newBlockReader(decoding{
-		workers: n,
-		next:    func(b *block) error { return r.src.explain("zstd", r.next(b)) },
-		decode: func(b *block) (err error) {
-			b.out, err = whole.DecodeAll(b.in, b.out)
+	return blocks.NewReader(blocks.Decoding{
+		Workers: n,
+		Next:    func(b *blocks.Block) error { return r.src.explain("zstd", r.next(b)) },
+		Decode: func(b *blocks.Block) (err error) {
+			b.Out, err = whole.DecodeAll(b.In, b.Out)
 			return r.src.explain("zstd", err)
 		},
-		close: func() {
+		Close: func() {
 			whole.Close()
 			if r.stream != nil {
 				r.stream.Close()
@@ -51,8 +52,8 @@ type zstdReader struct {
 	stream  *zstd.Decoder // for frames that are not decompressed in one piece
 }
 
-// next reads a small frame into b.in, or lets b.stream decompress a large one.
-func (r *zstdReader) next(b *block) error {
+// next reads a small frame into b.In, or lets b.Stream decompress a large one.
+func (r *zstdReader) next(b *blocks.Block) error {
 	h, err := r.header()
 	if err != nil {
 		return err
@@ -64,22 +65,22 @@ func (r *zstdReader) next(b *block) error {
 	// An honest encoder adds no more than this to what it cannot compress.
 	room := int(h.FrameContentSize) + int(h.FrameContentSize)>>7 + 1<<10
 	for {
-		if len(b.in) == cap(b.in) { // in two steps at most, as what smaller ones leave is garbage
+		if len(b.In) == cap(b.In) { // in two steps at most, as what smaller ones leave is garbage
 			size := room / 4
-			if cap(b.in) >= size {
+			if cap(b.In) >= size {
 				size = room + 1
 			}
-			b.in = slices.Grow(b.in, max(size, 32<<10)-len(b.in))
+			b.In = slices.Grow(b.In, max(size, 32<<10)-len(b.In))
 		}
-		n, err := r.frame.Read(b.in[len(b.in):cap(b.in)])
-		b.in = b.in[:len(b.in)+n]
+		n, err := r.frame.Read(b.In[len(b.In):cap(b.In)])
+		b.In = b.In[:len(b.In)+n]
 		switch {
 		case err == io.EOF:
 			return nil
 		case err != nil:
 			return err
-		case len(b.in) > room:
-			return r.streamFrame(b, io.MultiReader(bytes.NewReader(b.in), &r.frame))
+		case len(b.In) > room:
+			return r.streamFrame(b, io.MultiReader(bytes.NewReader(b.In), &r.frame))
 		}
 	}
 }
@@ -118,14 +119,14 @@ func (r *zstdReader) header() (h zstd.Header, err error) {
 	}
 }
 
-// streamFrame lets b.stream decompress the frame that src yields.
-func (r *zstdReader) streamFrame(b *block, src io.Reader) (err error) {
+// streamFrame lets b.Stream decompress the frame that src yields.
+func (r *zstdReader) streamFrame(b *blocks.Block, src io.Reader) (err error) {
 	if r.stream == nil {
 		r.stream, err = zstd.NewReader(src, zstd.WithDecoderConcurrency(r.workers), zstd.WithDecoderMaxWindow(ZstdMaxWindow))
 	} else {
 		err = r.stream.Reset(src)
 	}
-	b.stream = explained{zstdErrors{r.stream}, r.src, "zstd"}
+	b.Stream = explained{zstdErrors{r.stream}, r.src, "zstd"}
 	return err
 }
 

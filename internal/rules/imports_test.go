@@ -26,13 +26,16 @@ var may = map[string][]string{
 	"storage/storagetest": {"storage"},
 	"localfs":             {"storage", "golang.org/x/sys"},
 	"s3fs":                {"storage", "internal", "github.com/aws/aws-sdk-go-v2", "github.com/aws/smithy-go"},
-	"compress":            {"github.com/klauspost/compress", "github.com/ulikunitz/xz"},
+	"compress":            {"internal/blocks", "internal/deflate", "internal/lzma", "github.com/klauspost/compress", "github.com/ulikunitz/xz"},
 	"crypto":              {"filippo.io/age", "golang.org/x/crypto"},
-	"crypto/sevenzip":     {"crypto", "compress", "internal", "github.com/bodgit/sevenzip", "github.com/klauspost/compress", "github.com/ulikunitz/xz"},
+	"crypto/sevenzip":     {"crypto", "compress", "internal", "github.com/klauspost/compress", "github.com/ulikunitz/xz"},
 	"database":            {"internal", "golang.org/x/sys"},
 	"schedule":            {".", "storage", "internal"},
 	"config":              {".", "storage", "compress", "crypto", "localfs", "s3fs", "database", "schedule", "filippo.io/age"},
 	"internal":            {"storage", "compress", "crypto", "internal"},
+	"internal/blocks":     {},
+	"internal/deflate":    {"internal/blocks", "github.com/klauspost/compress"},
+	"internal/lzma":       {},
 	"internal/campaign":   {".", "storage", "compress", "crypto", "internal", "filippo.io/age"},                                          // run by tests
 	"internal/bench":      {".", "storage", "compress", "crypto", "localfs", "github.com/klauspost/compress", "github.com/ulikunitz/xz"}, // a program
 	"examples":            {".", "storage", "compress", "crypto", "localfs", "s3fs", "database", "schedule", "config", "internal", "filippo.io/age", "golang.org/x/term"},
