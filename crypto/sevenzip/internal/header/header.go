@@ -294,8 +294,8 @@ func appendNumber(b []byte, n uint64) []byte {
 func fileTime(t time.Time) uint64 {
 	const toUnix = 11644473600 // seconds from 1601 to 1970
 	s := t.Unix() + toUnix
-	if t.IsZero() || s < 0 || s > 1<<63/1e7-1 {
+	if t.IsZero() || s < 0 || s > (1<<63-1)/10_000_000-1 {
 		return 0
 	}
-	return uint64(s)*1e7 + uint64(t.Nanosecond())/100
+	return uint64(s)*10_000_000 + uint64(t.Nanosecond())/100
 }
