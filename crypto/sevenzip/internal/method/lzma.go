@@ -36,18 +36,3 @@ func (r withHead) Read(p []byte) (int, error) {
 	}
 	return r.source.Read(p)
 }
-
-// openLZMA2: the property is that of an LZMA2 filter in the .xz format (section 5.3.1).
-func openLZMA2(c *coder) (decoder, error) {
-	if len(c.props) != 1 || c.props[0] > 40 {
-		return decoder{}, c.impossible()
-	}
-	dictionary := uint64(2|c.props[0]&1) << (c.props[0]/2 + 11)
-	if err := c.dictionary(min(dictionary, 1<<32-1)); err != nil {
-		return decoder{}, err
-	}
-	dictionary = max(min(dictionary, c.size), lzma.MinDictCap)
-	return decoder{ends: true, Reader: &lazily{open: func() (io.Reader, error) {
-		return lzma.Reader2Config{DictCap: int(dictionary)}.NewReader2(c.in[0])
-	}}}, nil
-}

@@ -36,11 +36,28 @@ type decoder struct {
 }
 
 var methods = map[uint64]method{
-	0x00:     {name: "Copy", open: openCopy},
-	0x21:     {name: "LZMA2", open: openLZMA2},
-	0x030101: {name: "LZMA", open: openLZMA},
-	0x040108: {name: "Deflate", open: openDeflate},
-	0x040202: {name: "BZip2", open: openBZip2},
+	0x00:       {name: "Copy", open: openCopy},
+	0x03:       {name: "Delta", open: openDelta},
+	0x04:       {name: "BCJ", open: openBranch(1, x86)},
+	0x05:       {name: "PPC", open: openBranch(4, each(4, ppc))},
+	0x06:       {name: "IA64", open: openBranch(16, each(16, ia64))},
+	0x07:       {name: "ARM", open: openBranch(4, each(4, arm))},
+	0x08:       {name: "ARMT", open: openBranch(2, armThumb)},
+	0x09:       {name: "SPARC", open: openBranch(4, each(4, sparc))},
+	0x0a:       {name: "ARM64", open: openBranch(4, each(4, arm64))},
+	0x0b:       {name: "RISCV", open: openBranch(2, riscv)},
+	0x21:       {name: "LZMA2", open: openLZMA2},
+	0x030101:   {name: "LZMA", open: openLZMA},
+	0x03030103: {name: "BCJ", open: openBranch(1, x86)},
+	0x0303011b: {name: "BCJ2", inputs: 4, open: openBCJ2},
+	0x03030205: {name: "PPC", open: openBranch(4, each(4, ppc))},
+	0x03030401: {name: "IA64", open: openBranch(16, each(16, ia64))},
+	0x03030501: {name: "ARM", open: openBranch(4, each(4, arm))},
+	0x03030701: {name: "ARMT", open: openBranch(2, armThumb)},
+	0x03030805: {name: "SPARC", open: openBranch(4, each(4, sparc))},
+	0x040108:   {name: "Deflate", open: openDeflate},
+	0x040202:   {name: "BZip2", open: openBZip2},
+	0x04f71101: {name: "Zstandard", open: openZstandard},
 }
 
 // Name is what a method is called, or its id in hexadecimal digits.

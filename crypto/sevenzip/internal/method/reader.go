@@ -74,6 +74,9 @@ func (r *reader) explain(err error) error {
 			return in.err
 		}
 	}
+	if unsupported := (*UnsupportedError)(nil); errors.As(err, &unsupported) {
+		return unsupported
+	}
 	if errors.Is(err, io.ErrUnexpectedEOF) {
 		return fmt.Errorf("7z: %s: the stream is truncated: %w", r.name, io.ErrUnexpectedEOF)
 	}
@@ -109,6 +112,9 @@ func newSource(r io.Reader) *source {
 type failing struct{ *source }
 
 func (f failing) Read(p []byte) (int, error) {
+	if f.err != nil {
+		return 0, f.err
+	}
 	n, err := f.r.Read(p)
 	if err != nil && err != io.EOF {
 		f.source.err = err

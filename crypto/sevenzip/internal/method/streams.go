@@ -2,9 +2,11 @@ package method
 
 import (
 	"compress/bzip2"
+	"errors"
 	"io"
 
 	"github.com/klauspost/compress/flate"
+	"github.com/klauspost/compress/zstd"
 )
 
 func openCopy(c *coder) (decoder, error) {
@@ -26,6 +28,32 @@ func openBZip2(c *coder) (decoder, error) {
 		return decoder{}, c.impossible()
 	}
 	return decoder{Reader: bzip2.NewReader(c.in[0].Reader), ends: true}, nil
+}
+
+// openZstandard: the properties are the encoder's version and level.
+func openZstandard(c *coder) (decoder, error) {
+	if len(c.props) > 5 {
+		return decoder{}, c.impossible()
+	}
+	r, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(zstdMaxWindow))
+	if err == nil {
+		err = r.Reset(c.in[0])
+	}
+	return decoder{Reader: zstdErrors{r}, ends: true, close: r.Close}, err
+}
+
+// zstdMaxWindow is the largest window of zstd without --long.
+const zstdMaxWindow = 128 << 20
+
+// zstdErrors says of the limit what it is.
+type zstdErrors struct{ io.Reader }
+
+func (r zstdErrors) Read(p []byte) (int, error) {
+	n, err := r.Reader.Read(p)
+	if errors.Is(err, zstd.ErrWindowSizeExceeded) {
+		err = &UnsupportedError{Method: "Zstandard", Reason: "a window of more than 128 MiB"}
+	}
+	return n, err
 }
 
 // lazily opens a reader with the first Read.
