@@ -28,10 +28,10 @@ type method struct {
 	open func(*coder) (decoder, error)
 }
 
-// decoder yields plain bytes.
+// decoder yields plain bytes, and io.EOF at the end of the format.
 type decoder struct {
 	io.Reader
-	ends  bool   // the format says where it ends: there, and only there, Read returns io.EOF
+	ends  bool   // the format says where it ends; otherwise its end is that of the input
 	close func() // may be nil
 }
 
@@ -65,7 +65,8 @@ func Name(id uint64) string {
 	if m, ok := methods[id]; ok {
 		return m.name
 	}
-	return fmt.Sprintf("%02X", id)
+	digits := fmt.Sprintf("%X", id)
+	return "0"[:len(digits)%2] + digits
 }
 
 // Open returns a reader of the plain bytes of one coder. props are the coder's properties, in its input streams, and size

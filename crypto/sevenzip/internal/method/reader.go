@@ -41,9 +41,9 @@ func (r *reader) Read(p []byte) (n int, err error) {
 	return n, r.err
 }
 
-// finish checks that both the format and the inputs end.
+// finish checks that the format and the inputs end too.
 func (r *reader) finish() error {
-	if r.ends && !r.ended {
+	if !r.ended {
 		n, err := io.ReadFull(r.decoder, make([]byte, 1))
 		if n > 0 {
 			err = errors.New("more bytes than the header says")

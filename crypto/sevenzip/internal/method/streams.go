@@ -3,6 +3,7 @@ package method
 import (
 	"compress/bzip2"
 	"errors"
+	"fmt"
 	"io"
 
 	"github.com/klauspost/compress/flate"
@@ -27,7 +28,7 @@ func openBZip2(c *coder) (decoder, error) {
 	if len(c.props) != 0 {
 		return decoder{}, c.impossible()
 	}
-	return decoder{Reader: bzip2.NewReader(c.in[0].Reader), ends: true}, nil
+	return decoder{Reader: bzip2.NewReader(c.in[0].Reader)}, nil
 }
 
 // openZstandard: the properties are the encoder's version and level.
@@ -35,23 +36,20 @@ func openZstandard(c *coder) (decoder, error) {
 	if len(c.props) > 5 {
 		return decoder{}, c.impossible()
 	}
-	r, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(zstdMaxWindow))
+	r, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(MaxMemory))
 	if err == nil {
 		err = r.Reset(c.in[0])
 	}
-	return decoder{Reader: zstdErrors{r}, ends: true, close: r.Close}, err
+	return decoder{Reader: zstdErrors{r}, close: r.Close}, err
 }
-
-// zstdMaxWindow is the largest window of zstd without --long.
-const zstdMaxWindow = 128 << 20
 
 // zstdErrors says of the limit what it is.
 type zstdErrors struct{ io.Reader }
 
 func (r zstdErrors) Read(p []byte) (int, error) {
 	n, err := r.Reader.Read(p)
-	if errors.Is(err, zstd.ErrWindowSizeExceeded) {
-		err = &UnsupportedError{Method: "Zstandard", Reason: "a window of more than 128 MiB"}
+	if errors.Is(err, zstd.ErrWindowSizeExceeded) || errors.Is(err, zstd.ErrDecoderSizeExceeded) {
+		err = &UnsupportedError{Method: "Zstandard", Reason: fmt.Sprintf("a window of more than %d MiB", MaxMemory>>20)}
 	}
 	return n, err
 }
