@@ -27,8 +27,8 @@ func (a *app) execute(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	if set(flags, "compression") && !set(flags, "level") {
-		a.settings.level = "" // the environment's is for the environment's compression
+	if err := a.settings.reconcile(flags); err != nil {
+		return err
 	}
 	if len(words) == 0 {
 		if a.settings.help {

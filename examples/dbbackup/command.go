@@ -34,7 +34,7 @@ func commands() []*command {
 		{"sweep", "", nil, sweepText, sweepCommand},
 		{"rekey", "ID", nil, rekeyText, rekeyCommand},
 		{"check", "", nil, checkText, checkCommand},
-		{"open", "OBJECT", nil, openText, openCommand},
+		{"open", "OBJECT", []string{"file"}, openText, openCommand},
 		{"keygen", "", nil, keygenText, keygenCommand},
 		{"version", "", nil, "print the program's version", versionCommand},
 		{"help", "[COMMAND]", nil, "show what there is, or how a command is used", helpCommand},
@@ -64,7 +64,7 @@ func helpCommand(_ context.Context, a *app, words []string) error {
 const environment = `ID is name/id or name/latest. Flags may stand anywhere; after -- there are none.
 Keys come from the environment or from files, never from the command line:
 
-  BACKUP_ENCRYPTION_KEY        base64:… of dbbackup keygen, for --encryption aes256
+  BACKUP_ENCRYPTION_KEY        base64:… of dbbackup keygen, for --encryption aes256 and 7z; 7z takes passwords too
   BACKUP_ENCRYPTION_OLD_KEYS   earlier keys that still read, separated by commas
   BACKUP_AGE_RECIPIENTS_FILE   who can read new snapshots, for --encryption age
   BACKUP_AGE_IDENTITIES_FILE   secret age or SSH keys that read
@@ -80,8 +80,8 @@ A volume s3://bucket/prefix is reached as AWS's own tools do it, and by these va
 Further settings follow the URL, such as s3://bucket/prefix?max-parts=1000&concurrency=2; docs/S3.md has
 them, and what each provider needs. dbbackup check tries them.
 
-BACKUP_VOLUME, BACKUP_COMPRESSION, BACKUP_COMPRESSION_LEVEL and BACKUP_ENCRYPTION are defaults
-of the flags of those names. The exit status is 0, 1 for a failure, 2 for a usage error.
+BACKUP_VOLUME, BACKUP_COMPRESSION, BACKUP_COMPRESSION_LEVEL, BACKUP_ENCRYPTION and BACKUP_7Z_METHOD are
+defaults of the flags of those names. The exit status is 0, 1 for a failure, 2 for a usage error.
 `
 
 // overview lists the commands.
@@ -103,7 +103,7 @@ func (c *command) shows(name string) bool {
 		return false
 	case "help":
 		return true
-	case "compression", "level":
+	case "compression", "level", "7z-method":
 		return slices.Contains([]string{"backup", "copy", "check"}, c.name)
 	}
 	if slices.Contains([]string{"keygen", "version", "help"}, c.name) {

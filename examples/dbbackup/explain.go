@@ -15,6 +15,8 @@ var inOurWords = strings.NewReplacer(
 	"set AllowUnsealed to read it all the same", "--allow-unsealed reads it all the same",
 	"set AgeOptions.Recipients", "set --age-recipients",
 	"set Options.Compressor to the one that wrote the snapshot", "another program wrote the snapshot",
+	"leave Options.Compressor unset instead of", "leave --compression unset instead of",
+	"set Options.File to one of them", "name one of them with --file",
 	"set Options.Encryptor or ReadWith to what opens", "dbbackup has nothing that opens",
 	"OpenObject reads", "dbbackup open reads",
 )

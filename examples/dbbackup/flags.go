@@ -19,6 +19,7 @@ type settings struct {
 	compression   string
 	level         string
 	encryption    string
+	method        string
 	ageRecipients string
 	ageIdentities string
 	allowUnsealed bool
@@ -31,11 +32,12 @@ type settings struct {
 	json        bool
 	verifyFirst bool
 	stored      bool
+	file        string
 	expires     time.Duration
 }
 
 // common are the flags that every command takes.
-var common = []string{"volume", "compression", "level", "encryption", "age-recipients", "age-identities", "allow-unsealed", "h", "help"}
+var common = []string{"volume", "compression", "level", "encryption", "7z-method", "age-recipients", "age-identities", "allow-unsealed", "h", "help"}
 
 // flags declares them, with defaults from the environment.
 func (s *settings) flags(env func(string) string) *flag.FlagSet {
@@ -46,7 +48,8 @@ func (s *settings) flags(env func(string) string) *flag.FlagSet {
 	f.StringVar(&s.volume, "volume", env("BACKUP_VOLUME"), "where snapshots live: `URL`, file:///path or s3://bucket/prefix (BACKUP_VOLUME)")
 	f.StringVar(&s.compression, "compression", env("BACKUP_COMPRESSION"), "`format` of new snapshots: zstd (default), gzip, xz or none (BACKUP_COMPRESSION)")
 	f.StringVar(&s.level, "level", env("BACKUP_COMPRESSION_LEVEL"), "compression `level`; default: the format's own (BACKUP_COMPRESSION_LEVEL)")
-	f.StringVar(&s.encryption, "encryption", env("BACKUP_ENCRYPTION"), "`format` of new snapshots: aes256 (default if there is a key), age (default if there are only recipients) or none (BACKUP_ENCRYPTION)")
+	f.StringVar(&s.encryption, "encryption", env("BACKUP_ENCRYPTION"), "`format` of new snapshots: aes256 (default if there is a key), age (default if there are only recipients), 7z, which compresses too, or none (BACKUP_ENCRYPTION)")
+	f.StringVar(&s.method, "7z-method", env("BACKUP_7Z_METHOD"), "how 7z compresses: `method` deflate (default), lzma2 (smaller, several times slower) or copy (BACKUP_7Z_METHOD)")
 	f.StringVar(&s.ageRecipients, "age-recipients", env("BACKUP_AGE_RECIPIENTS_FILE"), "`file` of who can read new snapshots (BACKUP_AGE_RECIPIENTS_FILE)")
 	f.StringVar(&s.ageIdentities, "age-identities", env("BACKUP_AGE_IDENTITIES_FILE"), "`file` of secret keys to read snapshots with (BACKUP_AGE_IDENTITIES_FILE)")
 	f.BoolVar(&s.allowUnsealed, "allow-unsealed", false, "read snapshots that are not encrypted too, though keys are set")
@@ -59,6 +62,7 @@ func (s *settings) flags(env func(string) string) *flag.FlagSet {
 	f.BoolVar(&s.json, "json", false, "print JSON")
 	f.BoolVar(&s.verifyFirst, "verify-first", false, "verify the whole snapshot before the first byte is written")
 	f.BoolVar(&s.stored, "stored", false, "compare only what is stored with its digests, which takes no key")
+	f.StringVar(&s.file, "file", "", "the file to read from a .7z of several, by its `path` there")
 	f.DurationVar(&s.expires, "expires", time.Hour, "how long links are to work, a `duration` such as 15m or 24h; at most 7 days, default: 1h")
 	return f
 }
@@ -110,6 +114,23 @@ func commandOf(words []string) string {
 func set(f *flag.FlagSet, name string) (found bool) {
 	f.Visit(func(g *flag.Flag) { found = found || g.Name == name })
 	return found
+}
+
+// reconcile drops what the environment says for other formats than those that flags have chosen.
+func (s *settings) reconcile(f *flag.FlagSet) error {
+	if set(f, "encryption") && s.encryption == encryption7z && !set(f, "compression") {
+		s.compression = ""
+		if !set(f, "level") {
+			s.level = ""
+		}
+	}
+	if set(f, "compression") && !set(f, "level") {
+		s.level = ""
+	}
+	if set(f, "7z-method") && s.encryption != encryption7z {
+		return usagef("--7z-method is only for --encryption 7z")
+	}
+	return nil
 }
 
 // check refuses flags that the command would ignore, and the wrong number of words.

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/databasement/backup/crypto"
+	"github.com/databasement/backup/crypto/sevenzip"
 )
 
 const (
@@ -16,9 +17,11 @@ const (
 	oldKeysVar = "BACKUP_ENCRYPTION_OLD_KEYS"
 )
 
+const encryption7z = "7z"
+
 // encryptors returns everything that keys were given for, what new snapshots are encrypted with first.
 func (a *app) encryptors(write bool) ([]crypto.Encryptor, error) {
-	ring, hasKey, err := a.keyring()
+	keys, passwords, err := a.secrets()
 	if err != nil {
 		return nil, err
 	}
@@ -26,9 +29,33 @@ func (a *app) encryptors(write bool) ([]crypto.Encryptor, error) {
 	if err != nil {
 		return nil, err
 	}
-	all := map[string]crypto.Encryptor{"none": crypto.None, "aes256": crypto.AES256(ring), "age": crypto.Age(ageKeys)}
+	first, err := a.encryption(write, !keys[0].IsZero(), len(passwords) > 0, len(ageKeys.Recipients) > 0)
+	if err != nil {
+		return nil, err
+	}
+	all := map[string]crypto.Encryptor{
+		"none": crypto.None, "aes256": crypto.AES256(crypto.NewKeyring(keys[0], keys[1:]...)), "age": crypto.Age(ageKeys),
+	}
+	if len(passwords) > 0 {
+		if all[encryption7z], err = a.archives(write, passwords); err != nil {
+			return nil, err
+		}
+	} else if first == encryption7z {
+		first = "aes256" // which can read nothing either
+	}
+	encryptors := []crypto.Encryptor{all[first]}
+	for _, name := range []string{"aes256", "age", encryption7z} {
+		if e := all[name]; e != nil && name != first {
+			encryptors = append(encryptors, e)
+		}
+	}
+	return encryptors, nil
+}
+
+// encryption says how new snapshots are encrypted.
+func (a *app) encryption(write, hasKey, hasPassword, hasRecipients bool) (string, error) {
 	first := a.settings.encryption
-	if first == "" && !hasKey && len(ageKeys.Recipients) > 0 {
+	if first == "" && !hasKey && hasRecipients {
 		first = "age"
 	}
 	if first == "" {
@@ -36,44 +63,53 @@ func (a *app) encryptors(write bool) ([]crypto.Encryptor, error) {
 		// anybody's, and --allow-unsealed or --encryption none say that it is wanted all the same.
 		first = "aes256"
 		if write && !hasKey {
-			return nil, usagef("nothing says how to encrypt: set %s (dbbackup keygen makes one), or --encryption age with --age-recipients, "+
+			return "", usagef("nothing says how to encrypt: set %s (dbbackup keygen makes one), or --encryption age with --age-recipients, "+
 				"or --encryption none to store in the clear", keyVar)
 		}
 	}
 	switch {
-	case all[first] == nil:
-		return nil, usagef("there is no encryption %q: want none, aes256 or age", first)
+	case !slices.Contains([]string{"none", "aes256", "age", encryption7z}, first):
+		return "", usagef("there is no encryption %q: want none, aes256, age or 7z", first)
 	case write && first == "aes256" && !hasKey:
-		return nil, usagef("encryption aes256 needs a key in %s: dbbackup keygen makes one", keyVar)
-	case write && first == "age" && len(ageKeys.Recipients) == 0:
-		return nil, usagef("encryption age needs recipients: set --age-recipients or BACKUP_AGE_RECIPIENTS_FILE")
+		return "", usagef("encryption aes256 needs a key in %s: dbbackup keygen makes one", keyVar)
+	case write && first == "age" && !hasRecipients:
+		return "", usagef("encryption age needs recipients: set --age-recipients or BACKUP_AGE_RECIPIENTS_FILE")
+	case write && first == encryption7z && !hasPassword:
+		return "", usagef("encryption 7z needs a key or password in %s: dbbackup keygen makes a key", keyVar)
 	}
-	encryptors := []crypto.Encryptor{all[first]}
-	for _, name := range []string{"aes256", "age"} {
-		if name != first {
-			encryptors = append(encryptors, all[name])
-		}
-	}
-	return encryptors, nil
+	return first, nil
 }
 
-// keyring holds the key of the environment, and the old ones.
-func (a *app) keyring() (ring *crypto.Keyring, hasKey bool, err error) {
-	var active crypto.Key
+// secrets are the key of the environment, and the old ones; the zero Key is first if there is none. All are passwords for 7z, too.
+func (a *app) secrets() (keys []crypto.Key, passwords []sevenzip.Password, err error) {
+	keys = []crypto.Key{{}}
 	if s := a.env(keyVar); s != "" {
-		if active, err = crypto.ParseKey(s); err != nil {
-			return nil, false, usagef("%s: %v", keyVar, err)
-		}
-	}
-	var old []crypto.Key
-	for i, s := range slices.DeleteFunc(strings.Split(a.env(oldKeysVar), ","), isBlank) {
-		k, err := crypto.ParseKey(s)
+		key, password, err := a.secret(s)
 		if err != nil {
-			return nil, false, usagef("%s, key %d: %v", oldKeysVar, i+1, err)
+			return nil, nil, usagef("%s: %v", keyVar, err)
 		}
-		old = append(old, k)
+		keys[0], passwords = key, append(passwords, password)
 	}
-	return crypto.NewKeyring(active, old...), !active.IsZero(), nil
+	for i, s := range slices.DeleteFunc(strings.Split(a.env(oldKeysVar), ","), isBlank) {
+		key, password, err := a.secret(s)
+		if err != nil {
+			return nil, nil, usagef("%s, key %d: %v", oldKeysVar, i+1, err)
+		}
+		keys, passwords = append(keys, key), append(passwords, password)
+	}
+	return keys, passwords, nil
+}
+
+// secret reads a key; for 7z also a password, of which there is no key. Otherwise what is no key is one that was mistyped.
+func (a *app) secret(s string) (key crypto.Key, password sevenzip.Password, err error) {
+	if a.settings.encryption != encryption7z || strings.HasPrefix(strings.TrimSpace(s), "base64:") {
+		if key, err = crypto.ParseKey(s); err != nil {
+			return key, password, fmt.Errorf("%w (only --encryption 7z takes passwords that are no keys)", err)
+		}
+		return key, sevenzip.FromKey(key), nil
+	}
+	password, err = sevenzip.NewPassword(s)
+	return key, password, err
 }
 
 func isBlank(s string) bool { return strings.TrimSpace(s) == "" }
@@ -107,7 +143,7 @@ func readKeys[T any](path string, parse func(io.Reader) ([]T, error)) ([]T, erro
 	return keys, nil
 }
 
-const keygenText = `make a key for --encryption aes256
+const keygenText = `make a key for --encryption aes256 or 7z
 Standard output gets the line BACKUP_ENCRYPTION_KEY=base64:…, fit for a file of environment variables.
 Standard error gets the key's id, which reveals nothing, and advice.`
 

@@ -290,9 +290,11 @@ func appendNumber(b []byte, n uint64) []byte {
 	return b
 }
 
+// toUnix is how many seconds there are from 1601 to 1970.
+const toUnix = 11_644_473_600
+
 // fileTime is t in units of 100 ns since 1601, as Windows counts; 0 for what it cannot say.
 func fileTime(t time.Time) uint64 {
-	const toUnix = 11644473600 // seconds from 1601 to 1970
 	s := t.Unix() + toUnix
 	if t.IsZero() || s < 0 || s > (1<<63-1)/10_000_000-1 {
 		return 0
