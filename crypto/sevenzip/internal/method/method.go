@@ -48,6 +48,7 @@ var methods = map[uint64]method{
 	0x0b:       {name: "RISCV", open: openBranch(2, riscv)},
 	0x21:       {name: "LZMA2", open: openLZMA2},
 	0x030101:   {name: "LZMA", open: openLZMA},
+	0x030401:   {name: "PPMd", open: openPPMd},
 	0x03030103: {name: "BCJ", open: openBranch(1, x86)},
 	0x0303011b: {name: "BCJ2", inputs: 4, open: openBCJ2},
 	0x03030205: {name: "PPC", open: openBranch(4, each(4, ppc))},

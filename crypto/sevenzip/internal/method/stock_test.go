@@ -71,6 +71,7 @@ type stock struct {
 	make  func(t testing.TB, plain []byte) [][]byte
 	empty bool // it can make a stream of nothing
 	noEnd bool // the format does not say where a stream ends
+	slow  bool
 }
 
 func (s stock) stored(t testing.TB, n int) stored {
@@ -133,30 +134,33 @@ func pipe(line string, head, tail int) func(testing.TB, []byte) [][]byte {
 }
 
 var stocks = map[string]stock{
-	"Copy":              {id: 0x00, make: of7zz("Copy"), noEnd: true},
-	"Delta":             {id: 0x03, props: []byte{0}, make: of7zz("Delta:1"), noEnd: true},
-	"Delta of 256":      {id: 0x03, props: []byte{255}, make: of7zz("Delta:256"), noEnd: true},
-	"BCJ":               {id: 0x03030103, plain: x86, make: of7zz("BCJ"), noEnd: true},
-	"BCJ by its new id": {id: 0x04, plain: x86, make: of7zz("BCJ"), noEnd: true},
-	"BCJ2":              {id: 0x0303011b, plain: x86, make: of7zz("BCJ2"), noEnd: true},
-	"PPC":               {id: 0x03030205, plain: words(0x48000001, 0x03fffffc, 4), make: of7zz("PPC"), noEnd: true},
-	"IA64":              {id: 0x03030401, plain: ia64, make: of7zz("IA64"), noEnd: true},
-	"ARM":               {id: 0x03030501, plain: words(0x000000eb, 0xffffff00, 4), make: of7zz("ARM"), noEnd: true},
-	"ARMT":              {id: 0x03030701, plain: words(0x00f000f8, 0xff07ff07, 2), make: of7zz("ARMT"), noEnd: true},
-	"SPARC":             {id: 0x03030805, plain: sparc, make: of7zz("SPARC"), noEnd: true},
-	"ARM64":             {id: 0x0a, plain: arm64, make: of7zz("ARM64"), noEnd: true},
-	"ARM64 from 4096":   {id: 0x0a, props: []byte{0, 16, 0, 0}, plain: arm64, make: of7zz("ARM64:4096"), noEnd: true},
-	"RISCV":             {id: 0x0b, plain: riscv, make: of7zz("RISCV"), noEnd: true},
-	"LZMA2":             {id: 0x21, props: []byte{16}, make: pipe("xz --format=raw --lzma2=dict=1MiB -c", 0, 0), empty: true},
-	"LZMA2 in blocks":   {id: 0x21, props: []byte{4}, make: of7zz("LZMA2:d=16k:c=64k")},
-	"LZMA2 of 7zz":      {id: 0x21, props: []byte{16}, plain: noisy, make: of7zz("LZMA2:d=1m:lc=1:lp=2:pb=1")},
-	"LZMA":              {id: 0x030101, props: []byte{93, 0, 0, 16, 0}, make: of7zz("LZMA:d=1m")},
-	"LZMA with an end":  {id: 0x030101, props: []byte{93, 0, 0, 16, 0}, make: pipe("xz --format=raw --lzma1=dict=1MiB -c", 0, 0), empty: true},
-	"Deflate":           {id: 0x040108, make: of7zz("Deflate")},
-	"Deflate of gzip":   {id: 0x040108, make: pipe("gzip -1", 10, 8), empty: true},
-	"BZip2":             {id: 0x040202, make: of7zz("BZip2")},
-	"BZip2 of nothing":  {id: 0x040202, make: pipe("7zz a x -tbzip2 -si -so", 0, 0), empty: true},
-	"Zstandard":         {id: 0x04f71101, props: []byte{1, 5, 3, 0, 0}, make: pipe("zstd -c", 0, 0), empty: true},
+	"Copy":                  {id: 0x00, make: of7zz("Copy"), noEnd: true},
+	"Delta":                 {id: 0x03, props: []byte{0}, make: of7zz("Delta:1"), noEnd: true},
+	"Delta of 256":          {id: 0x03, props: []byte{255}, make: of7zz("Delta:256"), noEnd: true},
+	"BCJ":                   {id: 0x03030103, plain: x86, make: of7zz("BCJ"), noEnd: true},
+	"BCJ by its new id":     {id: 0x04, plain: x86, make: of7zz("BCJ"), noEnd: true},
+	"BCJ2":                  {id: 0x0303011b, plain: x86, make: of7zz("BCJ2"), noEnd: true},
+	"PPC":                   {id: 0x03030205, plain: words(0x48000001, 0x03fffffc, 4), make: of7zz("PPC"), noEnd: true},
+	"IA64":                  {id: 0x03030401, plain: ia64, make: of7zz("IA64"), noEnd: true},
+	"ARM":                   {id: 0x03030501, plain: words(0x000000eb, 0xffffff00, 4), make: of7zz("ARM"), noEnd: true},
+	"ARMT":                  {id: 0x03030701, plain: words(0x00f000f8, 0xff07ff07, 2), make: of7zz("ARMT"), noEnd: true},
+	"SPARC":                 {id: 0x03030805, plain: sparc, make: of7zz("SPARC"), noEnd: true},
+	"ARM64":                 {id: 0x0a, plain: arm64, make: of7zz("ARM64"), noEnd: true},
+	"ARM64 from 4096":       {id: 0x0a, props: []byte{0, 16, 0, 0}, plain: arm64, make: of7zz("ARM64:4096"), noEnd: true},
+	"RISCV":                 {id: 0x0b, plain: riscv, make: of7zz("RISCV"), noEnd: true},
+	"LZMA2":                 {id: 0x21, props: []byte{16}, make: pipe("xz --format=raw --lzma2=dict=1MiB -c", 0, 0), empty: true},
+	"LZMA2 in blocks":       {id: 0x21, props: []byte{4}, make: of7zz("LZMA2:d=16k:c=64k")},
+	"LZMA2 of 7zz":          {id: 0x21, props: []byte{16}, plain: noisy, make: of7zz("LZMA2:d=1m:lc=1:lp=2:pb=1")},
+	"LZMA":                  {id: 0x030101, props: []byte{93, 0, 0, 16, 0}, make: of7zz("LZMA:d=1m")},
+	"LZMA with an end":      {id: 0x030101, props: []byte{93, 0, 0, 16, 0}, make: pipe("xz --format=raw --lzma1=dict=1MiB -c", 0, 0), empty: true},
+	"Deflate":               {id: 0x040108, make: of7zz("Deflate")},
+	"Deflate of gzip":       {id: 0x040108, make: pipe("gzip -1", 10, 8), empty: true},
+	"BZip2":                 {id: 0x040202, make: of7zz("BZip2")},
+	"BZip2 of nothing":      {id: 0x040202, make: pipe("7zz a x -tbzip2 -si -so", 0, 0), empty: true},
+	"PPMd":                  {id: 0x030401, props: []byte{6, 0, 0, 16, 0}, make: of7zz("PPMd:o=6:mem=1m"), slow: true},
+	"PPMd of little memory": {id: 0x030401, props: []byte{32, 0, 0, 1, 0}, plain: noisy, make: of7zz("PPMd:o=32:mem=64k"), slow: true},
+	"PPMd of some":          {id: 0x030401, props: []byte{16, 0, 0, 2, 0}, plain: noisy, make: of7zz("PPMd:o=16:mem=128k"), slow: true},
+	"Zstandard":             {id: 0x04f71101, props: []byte{1, 5, 3, 0, 0}, make: pipe("zstd -c", 0, 0), empty: true},
 }
 
 func TestStock(t *testing.T) {
@@ -164,6 +168,9 @@ func TestStock(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			sizes := []int{1, 2, 5, 5003, 3_000_001}
+			if s.slow {
+				sizes[4] /= 10
+			}
 			if s.empty {
 				sizes = append(sizes, 0)
 			}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/databasement/backup/crypto/sevenzip/internal/ppmd"
 	"github.com/klauspost/compress/flate"
 	"github.com/klauspost/compress/zstd"
 )
@@ -67,4 +68,21 @@ func (l *lazily) Read(p []byte) (n int, err error) {
 		}
 	}
 	return l.r.Read(p)
+}
+
+// openPPMd: the properties are the order and the memory of the model.
+func openPPMd(c *coder) (decoder, error) {
+	if len(c.props) != 5 {
+		return decoder{}, c.impossible()
+	}
+	order, memory := int(c.props[0]), uint64(le.Uint32(c.props[1:]))
+	if order < ppmd.MinOrder || order > ppmd.MaxOrder || memory < ppmd.MinMemory {
+		return decoder{}, c.impossible()
+	}
+	if err := c.dictionary(memory); err != nil {
+		return decoder{}, err
+	}
+	return decoder{ends: true, Reader: &lazily{open: func() (io.Reader, error) {
+		return ppmd.NewReader(c.in[0], order, memory, c.size)
+	}}}, nil
 }
