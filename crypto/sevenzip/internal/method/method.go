@@ -3,6 +3,7 @@
 package method
 
 import (
+	"errors"
 	"fmt"
 	"io"
 
@@ -84,7 +85,7 @@ func Open(id uint64, props []byte, size uint64, in []io.Reader) (io.ReadCloser, 
 		return nil, &UnsupportedError{Method: Name(id)}
 	}
 	if want := max(m.inputs, 1); len(in) != want {
-		return nil, fmt.Errorf("7z: %s with %d inputs, not %d: %w", m.name, len(in), want, crypto.ErrDamaged)
+		return nil, fmt.Errorf("%s with %d inputs, not %d: %w", m.name, len(in), want, crypto.ErrDamaged)
 	}
 	c := &coder{name: m.name, props: props, size: size}
 	for _, r := range in {
@@ -97,7 +98,7 @@ func Open(id uint64, props []byte, size uint64, in []io.Reader) (io.ReadCloser, 
 	return &reader{coder: c, decoder: d, left: size}, nil
 }
 
-// UnsupportedError says what of an archive is beyond this library. Stock 7-Zip opens more.
+// UnsupportedError says what of an archive is beyond this library; it is an [errors.ErrUnsupported]. Stock 7-Zip opens more.
 type UnsupportedError struct {
 	Method string // its name, or its id in hexadecimal digits
 	Memory uint64 // bytes that it asks for, above [MaxMemory]; 0 if that is not the reason
@@ -107,17 +108,20 @@ type UnsupportedError struct {
 func (e *UnsupportedError) Error() string {
 	switch {
 	case e.Memory > 0:
-		return fmt.Sprintf("7z: %s asks for %d MiB of memory, more than %d MiB; stock 7-Zip opens such archives: 7zz x",
+		return fmt.Sprintf("%s asks for %d MiB of memory, more than %d MiB; stock 7-Zip opens such archives: 7zz x",
 			e.Method, (e.Memory+1<<20-1)>>20, MaxMemory>>20)
 	case e.Reason != "":
-		return fmt.Sprintf("7z: %s with %s is not supported; stock 7-Zip may open the archive: 7zz x", e.Method, e.Reason)
+		return fmt.Sprintf("%s with %s is not supported; stock 7-Zip may open the archive: 7zz x", e.Method, e.Reason)
 	}
-	return fmt.Sprintf("7z: method %s is not supported; stock 7-Zip may open the archive: 7zz x", e.Method)
+	return fmt.Sprintf("method %s is not supported; stock 7-Zip may open the archive: 7zz x", e.Method)
 }
+
+// Unwrap makes it one.
+func (e *UnsupportedError) Unwrap() error { return errors.ErrUnsupported }
 
 // impossible is the error for properties that no encoder writes.
 func (c *coder) impossible() error {
-	return fmt.Errorf("7z: %s: impossible properties: %w", c.name, crypto.ErrDamaged)
+	return fmt.Errorf("%s: impossible properties: %w", c.name, crypto.ErrDamaged)
 }
 
 // dictionary checks that n bytes of dictionary, or model, are not too many.

@@ -78,9 +78,9 @@ func (r *reader) explain(err error) error {
 		return unsupported
 	}
 	if errors.Is(err, io.ErrUnexpectedEOF) {
-		return fmt.Errorf("7z: %s: the stream is truncated: %w", r.name, io.ErrUnexpectedEOF)
+		return fmt.Errorf("%s: the stream is truncated: %w", r.name, io.ErrUnexpectedEOF)
 	}
-	return fmt.Errorf("7z: %s: %v: %w", r.name, err, crypto.ErrDamaged)
+	return fmt.Errorf("%s: %v: %w", r.name, err, crypto.ErrDamaged)
 }
 
 // Close waits for the decoder's goroutines.
@@ -93,7 +93,7 @@ func (r *reader) Close() error {
 	return nil
 }
 
-var errClosed = fmt.Errorf("7z: read after Close: %w", os.ErrClosed)
+var errClosed = fmt.Errorf("read after Close: %w", os.ErrClosed)
 
 // source buffers an input and remembers why reading it failed, so that the input's own error is not taken for damage.
 // Decoders read it only while they are read.
