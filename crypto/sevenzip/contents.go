@@ -196,7 +196,7 @@ func (r *Reader) contents(ctx context.Context, e entry) (io.ReadCloser, error) {
 		return r.contentsWith(ctx, e, r.passwords[0])
 	}
 	enough := int64(64 << 10)
-	if len(f.Coders) == 1 {
+	if !slices.ContainsFunc(f.Coders, func(c header.Coder) bool { return c.Method != header.AES && c.Method != header.Copy }) {
 		enough = e.Size
 	}
 	var err error

@@ -1,33 +1,29 @@
 package sevenzip
 
 import (
-	"bytes"
 	"io"
 
 	"github.com/databasement/backup/crypto/sevenzip/internal/header"
 	"github.com/databasement/backup/internal/blocks"
-	"github.com/ulikunitz/xz/lzma"
+	"github.com/databasement/backup/internal/lzma"
 )
 
+// lzma2 compresses in independent blocks, one behind the other.
 func (s settings) lzma2(dst io.Writer) (io.WriteCloser, header.Coder) {
+	p := lzma.Level(s.level)
 	encode := func(b *blocks.Block) error {
-		if len(b.In) == 0 {
-			return nil
+		e, ok := b.State.(*lzma.Encoder)
+		if !ok {
+			e = lzma.NewEncoder(p)
+			b.State = e
 		}
-		var data bytes.Buffer
-		w, err := lzma.Writer2Config{DictCap: 1 << 20}.NewWriter2(&data)
-		if err != nil {
-			return err
-		}
-		w.Write(b.In)
-		w.Close()
-		b.Out = append(b.Out, data.Bytes()[:data.Len()-1]...)
+		b.Out = e.Encode(b.Out, b.In)
 		return nil
 	}
 	return blocks.NewWriter(dst, blocks.Encoding{
-		Size:    1 << 20,
+		Size:    p.Block,
 		Workers: s.workers,
 		Encode:  encode,
 		Tail:    func() []byte { return []byte{0} }, // the end of the stream
-	}), header.Coder{Method: header.LZMA2, Inputs: 1, Properties: []byte{16}}
+	}), header.Coder{Method: header.LZMA2, Inputs: 1, Properties: []byte{lzma.DictionaryProp(p.Dictionary)}}
 }

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/databasement/backup/internal/deflate"
+	"github.com/databasement/backup/internal/lzma"
 )
 
 // formats are the methods and levels that every test of the format goes through.
@@ -32,7 +33,7 @@ func (o Options) block() int {
 	case Deflate:
 		return deflate.BlockSize
 	case LZMA2:
-		return 1 << 20
+		return lzma.Level(o.Level).Block
 	}
 	return cbcBuffer
 }
