@@ -14,6 +14,7 @@ import (
 
 	"github.com/databasement/backup/compress"
 	"github.com/databasement/backup/crypto"
+	"github.com/databasement/backup/crypto/sevenzip"
 	"github.com/databasement/backup/internal/manifest"
 	"github.com/databasement/backup/storage"
 )
@@ -46,12 +47,15 @@ func wantDamage(t *testing.T, b *Backup, ref string, data []byte, what string) {
 
 // eachShape runs f for every encryption and both shapes of a manifest, without waiting for the pauses between tries.
 func eachShape(t *testing.T, f func(t *testing.T, vol *storage.MemoryVolume, b *Backup)) {
-	for _, e := range []crypto.Encryptor{crypto.None, aes(testKey), readWrite(), lateFormat{aes(testKey)}} {
+	for _, e := range []crypto.Encryptor{crypto.None, aes(testKey), readWrite(), lateFormat{aes(testKey)}, archives(sevenzip.Deflate)} {
 		for _, segment := range []int64{0, 1200} {
 			t.Run(fmt.Sprintf("%s %d", e.Name(), segment), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					vol := storage.Memory()
-					f(t, vol, newBackup(t, vol, &Options{Compressor: compress.Gzip(nil), Encryptor: e, SegmentSize: segment}))
+					vol, c := storage.Memory(), compress.Gzip(nil)
+					if compresses(e) {
+						c = nil
+					}
+					f(t, vol, newBackup(t, vol, &Options{Compressor: c, Encryptor: e, SegmentSize: segment}))
 				})
 			})
 		}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/databasement/backup/compress"
 	"github.com/databasement/backup/crypto"
+	"github.com/databasement/backup/crypto/sevenzip"
 	"github.com/databasement/backup/storage"
 	"github.com/databasement/backup/storage/storagetest"
 )
@@ -88,6 +89,16 @@ func plain(segment int64) Options {
 	return Options{Encryptor: aes(testKey), Compressor: compress.None, SegmentSize: segment}
 }
 
+// archived is plain with a late head.
+func archived(segment int64) Options {
+	return Options{Encryptor: archives(sevenzip.Copy), SegmentSize: segment}
+}
+
+// shapes are the ways to store that differ in what a volume is asked for, by name.
+func shapes() map[string]Options {
+	return map[string]Options{"0": plain(0), "1000": plain(1000), "7z 0": archived(0), "7z 1000": archived(1000)}
+}
+
 var errSource = errors.New("the dump failed")
 
 // failing reads data up to n bytes, and then fails with err, in the same call or the next.
@@ -100,9 +111,9 @@ func failing(data []byte, n int, err error) io.Reader {
 
 func TestSourceFailsAtAnyByte(t *testing.T) {
 	data := dump(3000)
-	for _, segment := range []int64{0, 1000} {
+	for _, opts := range shapes() {
 		synctest.Test(t, func(t *testing.T) {
-			x := newSite(t, plain(segment))
+			x := newSite(t, opts)
 			for n := 0; n <= len(data); n += 41 {
 				for _, cause := range []error{errSource, io.ErrUnexpectedEOF} {
 					_, err := x.b.Create(t.Context(), "shop", failing(data, n, cause), nil)
@@ -231,15 +242,15 @@ func TestTooSmall(t *testing.T) {
 // Every call of Create that reaches the volume fails in every way, once or for good.
 func TestVolumeFailsAtAnyCall(t *testing.T) {
 	data := dump(3000)
-	for _, segment := range []int64{0, 1000} {
-		calls := countCalls(t, segment)
+	for shape, opts := range shapes() {
+		calls := countCalls(t, opts)
 		for nth := range calls {
 			for _, kind := range []storagetest.Kind{storagetest.Fail, storagetest.LostAnswer, storagetest.LateApply} {
 				for _, after := range []int64{0, 500, 1 << 20} {
 					for _, forGood := range []bool{false, true} {
-						t.Run(fmt.Sprintf("%d/call %d/kind %d/after %d/%v", segment, nth+1, kind, after, forGood), func(t *testing.T) {
+						t.Run(fmt.Sprintf("%s/call %d/kind %d/after %d/%v", shape, nth+1, kind, after, forGood), func(t *testing.T) {
 							synctest.Test(t, func(t *testing.T) {
-								x := newSite(t, plain(segment))
+								x := newSite(t, opts)
 								x.fault.Inject(faultsFrom(nth+1, calls, storagetest.Fault{Kind: kind, After: after}, forGood)...)
 								s, err := x.b.Create(t.Context(), "shop", bytes.NewReader(data), nil)
 								x.wantOutcome(s, err, data)
@@ -253,8 +264,8 @@ func TestVolumeFailsAtAnyCall(t *testing.T) {
 }
 
 // countCalls says how many calls an undisturbed Create makes.
-func countCalls(t *testing.T, segment int64) int {
-	x := newSite(t, plain(segment))
+func countCalls(t *testing.T, opts Options) int {
+	x := newSite(t, opts)
 	if _, err := x.b.Create(t.Context(), "shop", bytes.NewReader(dump(3000)), nil); err != nil {
 		t.Fatal(err)
 	}
@@ -385,11 +396,11 @@ func TestCancelDuringCommit(t *testing.T) {
 func TestCancelAtAnyCall(t *testing.T) {
 	data := dump(3000)
 	cause := errors.New("shutting down")
-	for _, segment := range []int64{0, 1000} {
-		for nth := range countCalls(t, segment) {
+	for _, opts := range shapes() {
+		for nth := range countCalls(t, opts) {
 			for _, after := range []int64{0, 1 << 20} {
 				synctest.Test(t, func(t *testing.T) {
-					x := newSite(t, plain(segment))
+					x := newSite(t, opts)
 					ctx, cancel := context.WithCancelCause(t.Context())
 					x.fault.Inject(storagetest.Fault{Kind: storagetest.Delay, Delay: time.Second, Nth: nth + 1, After: after})
 					timer := time.AfterFunc(500*time.Millisecond, func() { cancel(cause) })
@@ -540,19 +551,21 @@ func TestReadingFaults(t *testing.T) {
 		"permission":            {storagetest.Fault{Op: "Open", Err: storage.ErrPermission}, storage.ErrPermission},
 		"list fails for good":   {storagetest.Fault{Op: "List"}, storagetest.ErrInjected},
 	} {
-		t.Run(what, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				x := newSite(t, plain(0))
-				time.Sleep(time.Second) // for the order of the ids
-				s := create(t, x.clean, "shop", data)
-				x.fault.Inject(test.fault)
-				if err := restorePrefix(t, x.b, "shop/latest", data); !errors.Is(err, test.want) {
-					t.Fatalf("got %v, want %v", err, test.want)
-				}
-				x.fault.Reset()
-				wantRestored(t, x.b, s.Ref(), data)
+		for shape, opts := range shapes() {
+			t.Run(what+"/"+shape, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					x := newSite(t, opts)
+					time.Sleep(time.Second) // for the order of the ids
+					s := create(t, x.clean, "shop", data)
+					x.fault.Inject(test.fault)
+					if err := restorePrefix(t, x.b, "shop/latest", data); !errors.Is(err, test.want) {
+						t.Fatalf("got %v, want %v", err, test.want)
+					}
+					x.fault.Reset()
+					wantRestored(t, x.b, s.Ref(), data)
+				})
 			})
-		})
+		}
 	}
 }
 

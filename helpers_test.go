@@ -14,6 +14,7 @@ import (
 
 	"github.com/databasement/backup/compress"
 	"github.com/databasement/backup/crypto"
+	"github.com/databasement/backup/crypto/sevenzip"
 	"github.com/databasement/backup/storage"
 )
 
@@ -38,6 +39,28 @@ func writeOnly() crypto.Encryptor {
 
 func readWrite() crypto.Encryptor {
 	return crypto.Age(&crypto.AgeOptions{Recipients: []age.Recipient{testIdentity.Recipient()}, Identities: []age.Identity{testIdentity}})
+}
+
+// testPassword is shared, because it remembers its AES key, which takes 0.1 s to derive, and more with -race.
+var testPassword = sevenzip.FromKey(testKey)
+
+// archives makes .7z of testPassword.
+func archives(m sevenzip.Method) crypto.Encryptor {
+	return archivesWith(testPassword, &sevenzip.Options{Method: m})
+}
+
+func archivesWith(p sevenzip.Password, o *sevenzip.Options) crypto.Encryptor {
+	e, err := sevenzip.New(p, o)
+	if err != nil {
+		panic(err)
+	}
+	return e
+}
+
+// compresses says of an encryptor that it takes no compressor beside it.
+func compresses(e crypto.Encryptor) bool {
+	_, ok := e.(crypto.Compressing)
+	return ok
 }
 
 // newBackup makes a Backup with small chunks. nil options are AES256 with testKey, and no compression.
@@ -132,7 +155,7 @@ func manifestOf(s *Snapshot) string { return s.Ref() + ".manifest.json" }
 
 func onlyManifests(name string) bool { return strings.HasSuffix(name, ".manifest.json") }
 
-func onlyData(name string) bool { return !onlyManifests(name) }
+func onlyData(name string) bool { return !onlyManifests(name) && !strings.Contains(name, ".sums-") }
 
 // lateFormat is an archive format whose first eight bytes are the length of what follows, as in 7z.
 type lateFormat struct{ crypto.Encryptor }

@@ -16,15 +16,19 @@ import (
 
 	"github.com/databasement/backup/compress"
 	"github.com/databasement/backup/crypto"
+	"github.com/databasement/backup/crypto/sevenzip"
 	"github.com/databasement/backup/localfs"
 	"github.com/databasement/backup/storage"
 )
 
 func TestRoundTrip(t *testing.T) {
 	compressors := []compress.Compressor{compress.None, compress.Zstd(nil), compress.Gzip(nil), compress.XZ(&compress.XZOptions{Level: 1})}
-	encryptors := []crypto.Encryptor{crypto.None, aes(testKey), readWrite(), lateFormat{aes(testKey)}}
+	encryptors := []crypto.Encryptor{crypto.None, aes(testKey), readWrite(), lateFormat{aes(testKey)}, archives(sevenzip.Deflate)}
 	for _, c := range compressors {
 		for _, e := range encryptors {
+			if compresses(e) && c != compress.None {
+				continue
+			}
 			for _, segment := range []int64{0, 700, 1000, 2500} {
 				t.Run(fmt.Sprintf("%s %s %d", c.Name(), e.Name(), segment), func(t *testing.T) {
 					vol := storage.Memory()
@@ -410,8 +414,11 @@ func TestStat(t *testing.T) {
 
 func TestOpenObject(t *testing.T) {
 	data := dump(20_000)
-	for _, e := range []crypto.Encryptor{crypto.None, aes(testKey), readWrite()} {
+	for _, e := range []crypto.Encryptor{crypto.None, aes(testKey), readWrite(), archives(sevenzip.Deflate)} {
 		for _, c := range compress.All() {
+			if compresses(e) && c.Name() != compress.None.Name() {
+				continue
+			}
 			for _, segment := range []int64{0, 500} {
 				vol := storage.Memory()
 				b := newBackup(t, vol, &Options{Encryptor: e, Compressor: c, SegmentSize: segment})
@@ -419,7 +426,7 @@ func TestOpenObject(t *testing.T) {
 				if err := vol.Delete(t.Context(), manifestOf(s)); err != nil {
 					t.Fatal(err)
 				}
-				reader := newBackup(t, vol, &Options{Encryptor: aes(otherKey), ReadWith: []crypto.Encryptor{aes(testKey), readWrite()}})
+				reader := newBackup(t, vol, &Options{Encryptor: aes(otherKey), ReadWith: []crypto.Encryptor{aes(testKey), readWrite(), archives("")}})
 				r, err := reader.OpenObject(t.Context(), s.Details.Objects[0])
 				if err != nil {
 					t.Fatal(err)
