@@ -6,6 +6,7 @@ import (
 	"github.com/databasement/backup"
 	"github.com/databasement/backup/compress"
 	"github.com/databasement/backup/crypto"
+	"github.com/databasement/backup/crypto/sevenzip"
 	"github.com/databasement/backup/storage"
 )
 
@@ -27,7 +28,8 @@ func (c *campaign) open() {
 		{Encryptor: aes, Compressor: compress.None},
 		{Encryptor: aes, Compressor: compress.Zstd(nil)},
 		{Encryptor: crypto.Age(&crypto.AgeOptions{Recipients: []age.Recipient{identity.Recipient()}, Identities: []age.Identity{identity}}), Compressor: compress.Gzip(nil)},
-		{Encryptor: late{aes}, Compressor: compress.None},
+		{Encryptor: c.archives(sevenzip.Copy)}, // its first bytes are known last
+		{Encryptor: c.archives(sevenzip.Deflate)},
 	} {
 		b, err := backup.New(c.s.Clean, &opts)
 		if err != nil {
@@ -35,6 +37,15 @@ func (c *campaign) open() {
 		}
 		c.clean = append(c.clean, &way{b, opts})
 	}
+}
+
+// archives encrypts to .7z with a new key.
+func (c *campaign) archives(m sevenzip.Method) crypto.Encryptor {
+	e, err := sevenzip.New(sevenzip.FromKey(crypto.NewKey()), &sevenzip.Options{Method: m})
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return e
 }
 
 // over is the same way on another volume.
