@@ -1,5 +1,5 @@
 // Package header reads and writes what describes a .7z archive: its first 32 bytes and its header. The format is that of 7zFormat.txt
-// in the LZMA SDK (https://www.7-zip.org/sdk.html). What is said of a type, and how it is written and parsed, are in the same file.
+// in the LZMA SDK (https://www.7-zip.org/sdk.html). What a type is, how it is written and how it is parsed are in the same file.
 package header
 
 import "fmt"
@@ -12,7 +12,7 @@ const (
 	AES     = 0x06f10701 // AES-256 in CBC mode, with SHA-256 for the key
 )
 
-// Property ids. Those of comments, positions and times of creation and access are not needed: they are skipped.
+// Property ids. Those of comments, positions, and times of creation and access are not needed: they are skipped.
 const (
 	idEnd              = 0x00
 	idHeader           = 0x01
@@ -35,8 +35,12 @@ const (
 	idMTime            = 0x14
 	idAttributes       = 0x15
 	idEncodedHeader    = 0x17
-	idDummy            = 0x19
+	idDummy            = 0x19 // the last one that is known
 )
+
+// MaxSize is the longest header that should be given to [Parse], in bytes: more than 50,000 files. Parsing takes at most 64 times as
+// much memory.
+const MaxSize = 4 << 20
 
 // Header describes an archive.
 type Header struct {
@@ -44,37 +48,30 @@ type Header struct {
 	Files   []File
 }
 
-// Append appends the header. Sizes, counts and bonds must be those of an archive; see [Parse].
+// Append appends the header. All coders have one input, and each folder one packed stream and one plain stream; names have no NUL.
 func (h *Header) Append(b []byte) []byte {
 	b = append(b, idHeader)
 	if len(h.Streams.Folders) > 0 {
 		b = h.Streams.append(append(b, idMainStreams))
-		b = append(appendPlain(b, h.Streams.Folders), idEnd)
 	}
-	if len(h.Files) > 0 {
-		b = appendFiles(append(b, idFiles), h.Files)
-	}
+	b = appendFiles(append(b, idFiles), h.Files)
 	return append(b, idEnd)
 }
 
-// AppendEncoded appends a header that describes another, which is what the one folder of s yields.
-func (s *Streams) AppendEncoded(b []byte) []byte {
-	return append(s.append(append(b, idEncodedHeader)), idEnd)
-}
-
-// Parse reads a header of at most [MaxSize] bytes, which the caller has compared with its CRC: it is h, or else encoded describes where the
-// header is packed. What is returned holds together: in each folder every input is fed once, by a packed stream or by a coder that does not depend on
-// it; one output is left over; there are as many packed streams as folders take, and as many plain ones as there are files with contents; and sums of
-// sizes fit an int64. Errors are [crypto.ErrDamaged] or [errors.ErrUnsupported]. Time and memory are linear in len(b); memory is less than 64 times
-// as much, and less than 128 MiB.
+// Parse reads a header of at most [MaxSize] bytes: it is h, or encoded describes where h is packed. All that is returned holds
+// together: each input is fed once, by a packed stream or by a coder that does not depend on it; one output is left over; there is
+// a plain stream for each file with contents; and the sum of all packed sizes, or of all plain sizes, fits an int64. Properties of
+// coders are parts of b. Errors are [crypto.ErrDamaged] or [errors.ErrUnsupported].
 func Parse(b []byte) (h *Header, encoded *Streams, err error) {
-	p := &parser{b: b, size: len(b)}
-	switch id := p.number(); id {
-	case idHeader:
+	p := &parser{b: b}
+	switch id := p.number(); {
+	case p.err != nil:
+	case id == idHeader:
 		h = p.header()
-	case idEncodedHeader:
-		if encoded = p.streams(); len(encoded.Folders) == 0 {
-			p.damaged("it is packed in no folder")
+	case id == idEncodedHeader:
+		encoded = p.streams()
+		if len(encoded.Folders) == 0 {
+			p.damaged("another header is in no folder")
 		}
 	default:
 		p.damaged("it begins with property %#x", id)
@@ -92,19 +89,17 @@ func (p *parser) header() *Header {
 	h := &Header{}
 	id := p.number()
 	if id == idArchive {
-		p.property() // there are none that are known
+		for p.number() != idEnd { // no property is known
+			p.take(p.number())
+		}
 		id = p.number()
 	}
 	if id == idAdditionalStream {
-		p.unsupported("parts of it are stored elsewhere in the archive")
+		p.unsupported("it has additional streams")
 	}
 	if id == idMainStreams {
 		h.Streams = *p.streams()
 		id = p.number()
-	}
-	plain := 0
-	for _, f := range h.Streams.Folders {
-		plain += len(f.Plain)
 	}
 	if id == idFiles {
 		h.Files = p.files()
@@ -113,13 +108,22 @@ func (p *parser) header() *Header {
 	if id != idEnd {
 		p.damaged("property %#x where its end should be", id)
 	}
+	h.check(p)
+	return h
+}
+
+// check compares files with plain streams.
+func (h *Header) check(p *parser) {
+	plain, files := 0, 0
+	for _, f := range h.Streams.Folders {
+		plain += len(f.Plain)
+	}
 	for _, f := range h.Files {
 		if f.HasStream {
-			plain--
+			files++
 		}
 	}
-	if plain != 0 {
-		p.damaged("the number of plain streams is that of files with contents, %+d", plain)
+	if plain != files {
+		p.damaged("%d files with contents, and contents of %d", files, plain)
 	}
-	return h
 }

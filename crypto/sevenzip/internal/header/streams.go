@@ -19,7 +19,11 @@ type Plain struct {
 	CRC  *uint32 // nil if it is not stored
 }
 
-// append appends all but the plain streams.
+// AppendEncoded appends a header that describes another, which is stored in s.
+func (s *Streams) AppendEncoded(b []byte) []byte {
+	return s.append(append(b, idEncodedHeader))
+}
+
 func (s *Streams) append(b []byte) []byte {
 	b = append(b, idPackInfo)
 	b = appendNumber(b, s.Offset)
@@ -31,119 +35,180 @@ func (s *Streams) append(b []byte) []byte {
 		crcs = append(crcs, p.CRC)
 	}
 	b = append(appendCRCs(b, crcs), idEnd)
-	return appendFolders(b, s.Folders)
+
+	b = append(b, idUnpackInfo, idFolder)
+	b = appendNumber(b, uint64(len(s.Folders)))
+	b = append(b, 0) // not external
+	for _, f := range s.Folders {
+		b = f.append(b)
+	}
+	b = append(b, idUnpackSize)
+	var whole, plain []*uint32
+	for _, f := range s.Folders {
+		for _, size := range f.Sizes {
+			b = appendNumber(b, size)
+		}
+		whole = append(whole, f.CRC)
+		if f.CRC == nil && len(f.Plain) > 0 { // otherwise it is known
+			plain = append(plain, f.Plain[0].CRC)
+		}
+	}
+	b = append(appendCRCs(b, whole), idEnd)
+	if crcs := appendCRCs(nil, plain); len(crcs) > 0 {
+		b = append(append(append(b, idSubStreams), crcs...), idEnd)
+	}
+	return append(b, idEnd)
 }
 
 // streams reads packed streams, folders and plain streams.
 func (p *parser) streams() *Streams {
 	s := &Streams{}
-	before := p.err
 	id := p.number()
 	if id == idPackInfo {
 		p.packed(s)
 		id = p.number()
 	}
-	p.within(before, "packed streams")
 	if id == idUnpackInfo {
-		s.Folders = p.folders()
+		p.folders(s)
 		id = p.number()
+	}
+	if id == idSubStreams {
+		p.substreams(s)
+		id = p.number()
+	}
+	if id != idEnd {
+		p.damaged("property %#x where the end of the streams should be", id)
 	}
 	fed := 0
 	for _, f := range s.Folders {
 		fed += len(f.Packed)
 	}
 	if fed != len(s.Packed) {
-		p.damaged("%d packed streams, where folders take %d", len(s.Packed), fed)
-	}
-	before = p.err
-	if id == idSubStreams {
-		p.plain(s.Folders)
-		id = p.number()
-	} else {
-		onePlain(s.Folders)
-	}
-	p.within(before, "plain streams")
-	if id != idEnd {
-		p.damaged("property %#x where the end of the streams should be", id)
+		p.damaged("%d packed streams, and folders of %d", len(s.Packed), fed)
 	}
 	return s
 }
 
 func (p *parser) packed(s *Streams) {
-	s.Offset = p.bytes()
-	n := p.count("packed streams", 1)
-	p.need(idSize)
-	if n > 0 {
-		s.Packed = make([]Packed, n)
-	}
+	s.Offset = p.size()
+	s.Packed = make([]Packed, p.count("packed streams", 1))
+	p.next(idSize)
 	total := s.Offset
 	for i := range s.Packed {
-		s.Packed[i].Size = p.bytes()
-		if total += s.Packed[i].Size; total > maxBytes {
-			p.damaged("they end at %d", total)
+		s.Packed[i].Size = p.size()
+		if total += s.Packed[i].Size; total > maxTotal {
+			p.damaged("packed streams that end at %d", total)
+			return
 		}
 	}
-	if p.property(idCRC) == idCRC {
-		p.crcs(n, func(i int, crc *uint32) { s.Packed[i].CRC = crc })
-		p.property()
+	if p.next(idCRC, idEnd) == idCRC {
+		p.crcs(len(s.Packed), func(i int, crc *uint32) { s.Packed[i].CRC = crc })
+		p.next(idEnd)
 	}
 }
 
-// onePlain makes each folder one plain stream, which is so unless something else is said.
-func onePlain(folders []Folder) {
+// folders reads folders, each with one plain stream as long as nothing else is said.
+func (p *parser) folders(s *Streams) {
+	p.next(idFolder)
+	folders := make([]Folder, p.count("folders", 3)) // a coder has at least one byte, and its size another
+	p.notExternal()
+	for i := range folders {
+		if folders[i] = p.folder(); p.err != nil {
+			return
+		}
+	}
+	p.next(idUnpackSize)
+	var total uint64
 	for i := range folders {
 		f := &folders[i]
-		f.Plain = []Plain{{Size: f.PlainSize(), CRC: f.CRC}}
-	}
-}
-
-// appendPlain appends which plain streams the folders consist of. The last one of a folder has the size that is left.
-func appendPlain(b []byte, folders []Folder) []byte {
-	var counts, sizes []byte
-	var crcs []*uint32
-	single := true
-	for _, f := range folders {
-		single = single && len(f.Plain) == 1
-		counts = appendNumber(counts, uint64(len(f.Plain)))
-		for i, p := range f.Plain {
-			if i < len(f.Plain)-1 {
-				sizes = appendNumber(sizes, p.Size)
-			}
-			if !f.knowsCRC() {
-				crcs = append(crcs, p.CRC)
-			}
+		f.Sizes = make([]uint64, len(f.Coders))
+		for j := range f.Sizes {
+			f.Sizes[j] = p.size()
+		}
+		if total += f.PlainSize(); total > maxTotal {
+			p.damaged("folders of more than %d bytes", total)
+			return
 		}
 	}
-	b = append(b, idSubStreams)
-	if !single {
-		b = append(append(b, idNumUnpackStream), counts...)
+	if p.next(idCRC, idEnd) == idCRC {
+		p.crcs(len(folders), func(i int, crc *uint32) { folders[i].CRC = crc })
+		p.next(idEnd)
 	}
-	if len(sizes) > 0 {
-		b = append(append(b, idSize), sizes...)
+	plain := make([]Plain, len(folders))
+	for i := range folders {
+		plain[i] = Plain{Size: folders[i].PlainSize(), CRC: folders[i].CRC}
+		folders[i].Plain = plain[i : i+1 : i+1]
 	}
-	return append(appendCRCs(b, crcs), idEnd)
+	s.Folders = folders
 }
 
-// knowsCRC says that the folder's CRC is that of its only plain stream, which is then not stored again.
-func (f *Folder) knowsCRC() bool { return len(f.Plain) == 1 && f.CRC != nil }
-
-// plain reads which plain streams the folders consist of.
-func (p *parser) plain(folders []Folder) {
-	id := p.property(idNumUnpackStream, idSize, idCRC)
+// substreams reads which plain streams the folders consist of.
+func (p *parser) substreams(s *Streams) {
+	id := p.next(idNumUnpackStream, idSize, idCRC, idEnd)
 	if id == idNumUnpackStream {
-		p.plainCounts(folders)
-		id = p.property(idSize, idCRC)
-	} else {
-		onePlain(folders)
+		p.plainCounts(s.Folders)
+		id = p.next(idSize, idCRC, idEnd)
 	}
+	p.plainSizes(s.Folders, id == idSize)
 	if id == idSize {
-		p.plainSizes(folders)
-		id = p.property(idCRC)
-	} else {
-		p.plainSizes(folders) // there must be none to read
+		id = p.next(idCRC, idEnd)
 	}
 	if id == idCRC {
-		p.plainCRCs(folders)
-		p.property()
+		p.plainCRCs(s.Folders)
+		p.next(idEnd)
 	}
+}
+
+// plainCounts reads how many plain streams each folder has. All but the last one of each folder will have a size, of a byte at least.
+func (p *parser) plainCounts(folders []Folder) {
+	left := uint64(len(p.b))
+	for i := range folders {
+		n := p.number()
+		if n > left+1 {
+			p.damaged("%d plain streams in a folder", n)
+			return
+		}
+		if n != 1 {
+			folders[i].Plain = make([]Plain, n)
+		}
+		left -= max(n, 1) - 1
+	}
+}
+
+// plainSizes reads the sizes of all but the last plain stream of each folder, which gets the rest.
+func (p *parser) plainSizes(folders []Folder, stored bool) {
+	for i := range folders {
+		f := &folders[i]
+		if len(f.Plain) > 1 && !stored {
+			p.damaged("%d plain streams without sizes", len(f.Plain))
+			return
+		}
+		rest := f.PlainSize()
+		for j := range f.Plain {
+			size := rest
+			if j < len(f.Plain)-1 {
+				size = p.size()
+			}
+			if size > rest {
+				p.damaged("plain streams that are larger than their folder")
+				return
+			}
+			f.Plain[j].Size, rest = size, rest-size
+		}
+	}
+}
+
+// plainCRCs reads the CRCs of plain streams, but for those that are known as their folder's.
+func (p *parser) plainCRCs(folders []Folder) {
+	var unknown []*Plain
+	for i := range folders {
+		f := &folders[i]
+		if len(f.Plain) == 1 && f.CRC != nil {
+			continue
+		}
+		for j := range f.Plain {
+			unknown = append(unknown, &f.Plain[j])
+		}
+	}
+	p.crcs(len(unknown), func(i int, crc *uint32) { unknown[i].CRC = crc })
 }
