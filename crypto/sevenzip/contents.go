@@ -222,6 +222,7 @@ func (r *Reader) try(ctx context.Context, e entry, p Password, n int64) error {
 	if err != nil {
 		return err
 	}
+	c.unsure = false // who tries says so of all
 	_, err = io.CopyN(io.Discard, c, n+1)
 	if err == io.EOF {
 		err = nil

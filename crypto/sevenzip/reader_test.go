@@ -40,8 +40,8 @@ func TestStockArchives(t *testing.T) {
 	p := password(t, "correct horse: Größe €, 𝄞")
 	for _, m := range []string{
 		"-mx=6", "-mx=1", "-m0=LZMA2:d=1m:c=1m", "-m0=LZMA2:d=64k", "-m0=LZMA", "-m0=LZMA:lc=0:lp=2:pb=0", "-m0=Deflate", "-m0=BZip2",
-		"-m0=Copy", "-m0=BCJ -m1=LZMA2", "-m0=Delta:4 -m1=LZMA",
-		"-m0=ARM64 -m1=LZMA2",
+		"-m0=PPMd", "-m0=PPMd:o=32:mem=16m", "-m0=Copy", "-m0=BCJ -m1=LZMA2", "-m0=Delta:4 -m1=LZMA", "-m0=ARM64 -m1=LZMA2",
+		"-m0=BCJ2 -m1=LZMA -m2=LZMA -m3=LZMA -mb0:1 -mb0s1:2 -mb0s2:3",
 	} {
 		for _, how := range []string{"", "-p", "-p -mhe=on"} {
 			t.Run(strings.TrimSpace(m+" "+how), func(t *testing.T) {

@@ -22,13 +22,13 @@ type command struct {
 // commands is a function, because help, which is one of them, lists them all.
 func commands() []*command {
 	return []*command{
-		{"backup", "[FILE]", []string{"name", "ext", "min-size"}, backupText, backupCommand},
+		{"backup", "[FILE]", []string{"name", "ext", "min-size", "segment-size"}, backupText, backupCommand},
 		{"names", "", nil, "list the names that have snapshots", namesCommand},
 		{"list", "", []string{"name", "json"}, "list snapshots, of one name or of all, the oldest first", listCommand},
 		{"show", "ID", []string{"json"}, "show what a snapshot's manifest says", showCommand},
 		{"restore", "ID", []string{"o", "verify-first"}, restoreText, restoreCommand},
 		{"verify", "ID", []string{"stored"}, verifyText, verifyCommand},
-		{"copy", "ID", []string{"to", "name"}, copyText, copyCommand},
+		{"copy", "ID", []string{"to", "name", "segment-size"}, copyText, copyCommand},
 		{"url", "ID", []string{"expires", "json"}, urlText, urlCommand},
 		{"delete", "ID", nil, "delete a snapshot, for which no key is needed", deleteCommand},
 		{"sweep", "", nil, sweepText, sweepCommand},

@@ -3,11 +3,14 @@ package main
 import (
 	"errors"
 	"flag"
+	"fmt"
 	"io"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/databasement/backup"
 )
 
 // settings are all flags of all commands. The same flag means the same everywhere, so that it may
@@ -29,6 +32,7 @@ type settings struct {
 	output      string
 	to          string
 	minSize     int64
+	segmentSize int64
 	json        bool
 	verifyFirst bool
 	stored      bool
@@ -59,6 +63,7 @@ func (s *settings) flags(env func(string) string) *flag.FlagSet {
 	f.StringVar(&s.to, "to", "", "the other `volume`")
 	s.minSize = 1
 	f.Func("min-size", "refuse a stream of fewer `bytes`; default: 1, so that an empty one does not become latest; 0 allows it", s.setMinSize)
+	f.Func("segment-size", "cut what is stored into numbered objects (.001, .002, …) of this many `bytes`; default: one object, as far as the volume takes it", s.setSegmentSize)
 	f.BoolVar(&s.json, "json", false, "print JSON")
 	f.BoolVar(&s.verifyFirst, "verify-first", false, "verify the whole snapshot before the first byte is written")
 	f.BoolVar(&s.stored, "stored", false, "compare only what is stored with its digests, which takes no key")
@@ -82,6 +87,15 @@ func (s *settings) setMinSize(text string) error {
 		return errors.New("want a number of whole bytes, such as 1048576, or 0 to allow an empty stream")
 	}
 	s.minSize = n
+	return nil
+}
+
+func (s *settings) setSegmentSize(text string) error {
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || n < 1 || n > backup.MaxSegmentSize {
+		return fmt.Errorf("want a number of whole bytes between 1 and %d, such as 4294967295", int64(backup.MaxSegmentSize))
+	}
+	s.segmentSize = n
 	return nil
 }
 

@@ -55,6 +55,7 @@ func (a *app) open(ctx context.Context, volume string, as access) (*backup.Backu
 		Compressor:    compressor,
 		Encryptor:     encryptors[0],
 		ReadWith:      encryptors[1:],
+		SegmentSize:   a.settings.segmentSize,
 		AllowUnsealed: a.settings.allowUnsealed || encryptors[0] == crypto.None,
 		OnEvent:       a.report.event,
 	})

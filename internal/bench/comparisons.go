@@ -34,7 +34,7 @@ type input struct {
 func comparisons(in *input) []comparison {
 	aes := crypto.AES256(crypto.NewKeyring(crypto.NewKey()))
 	level6 := compress.XZ(&compress.XZOptions{Level: 6})
-	return []comparison{
+	return append([]comparison{
 		{title: "create zstd", want: ">= 1.25, size within 2 %", runs: []contender{
 			{"one klauspost stream encoder", in.streamEncoder}, {"Create, zstd", in.create(compress.Zstd(nil), crypto.None)}}},
 		{title: "create zstd + aes256", want: ">= 1.2", runs: []contender{
@@ -52,7 +52,7 @@ func comparisons(in *input) []comparison {
 			{"zstd -3 -T0 | age > file; sync file", in.shellAge()}, {"dbbackup backup, zstd + aes256", in.dbbackup()}}},
 		{title: "create xz 6", want: ">= 1.8", runs: []contender{
 			{"one ulikunitz/xz writer, 8 MiB dictionary", in.xzWriter}, {"Create, xz 6", in.create(level6, crypto.None)}}},
-	}
+	}, in.archives()...)
 }
 
 // discard is a volume that forgets data, but remembers how much there was.

@@ -9,7 +9,7 @@
 //	go run ./internal/bench [-rounds 5] [-only REGEXP] DUMP [DIR]
 //
 // DUMP is a file of some 200 MB, best a real pg_dump. DIR (default: the system's temporary
-// directory) is where files go, and should be on the disk to measure. The tools gzip, zstd, age, cp and sync must
+// directory) is where files go, and should be on the disk to measure. The tools gzip, zstd, age, 7zz, cp and sync must
 // be installed (make tools).
 package main
 
