@@ -152,10 +152,10 @@ func TestArchives(t *testing.T) {
 		part   int64
 		sizes  []int64
 	}{
-		{"minio", sevenzip.Deflate, 8 * mib, []int64{0, 1, 5000, 8 * mib, 17*mib}},
-		{"minio", sevenzip.Copy, 8 * mib, []int64{5000, 8*mib - 1000, 17*mib}},
+		{"minio", sevenzip.Deflate, 8 * mib, []int64{0, 1, 5000, 8 * mib, 17 * mib}},
+		{"minio", sevenzip.Copy, 8 * mib, []int64{5000, 8*mib - 1000, 17 * mib}},
 		{"minio", sevenzip.LZMA2, 5 * mib, []int64{5000, 5 * mib}}, // no more, because noise takes long with -race
-		{"versitygw", sevenzip.Deflate, 8 * mib, []int64{5000, 17*mib}},
+		{"versitygw", sevenzip.Deflate, 8 * mib, []int64{5000, 17 * mib}},
 	} {
 		x := newSite(t, servers[test.server].get(t), func(o *s3fs.Options) { o.PartSize = test.part })
 		if _, ok := storage.As[storage.HeadPutter](x.volume); !ok {
