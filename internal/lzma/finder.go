@@ -35,14 +35,17 @@ type finder struct {
 func (f *finder) init(p Params) {
 	f.Params = p
 	f.Nice = min(max(p.Nice, minFind), maxMatch)
-	size := max(bits.Len(uint(p.Dictionary-1)), 16)
-	f.shift = uint(64 - size + bits.TrailingZeros(uint(p.Row)) - 8)
-	f.tags = make([]uint64, 1<<size/8)
-	f.rows = make([]uint32, 1<<size)
 }
 
+// reset forgets everything. The tables are as large as the dictionary, or as src if that is smaller: what is short is also quick.
 func (f *finder) reset(src []byte) {
 	f.src = src
+	size := max(bits.Len(uint(max(min(f.Dictionary, len(src)), 1)-1)), 12)
+	f.shift = uint(64 - size + bits.TrailingZeros(uint(f.Row)) - 8)
+	if cap(f.rows) < 1<<size {
+		f.tags, f.rows = make([]uint64, 1<<size/8), make([]uint32, 1<<size)
+	}
+	f.tags, f.rows = f.tags[:1<<size/8], f.rows[:1<<size]
 	clear(f.tags)
 	clear(f.rows)
 	f.hash2, f.hash3 = [1 << hash2Bits]uint32{}, [1 << hash3Bits]uint32{}
