@@ -193,7 +193,7 @@ func (p *parser) next(wanted ...uint64) uint64 {
 			return id
 		}
 		if id < idDummy {
-			p.damaged("property %#x where %#x should be", id, wanted)
+			p.damaged("property %#x where %#x should be", id, wanted[len(wanted)-1])
 			return idEnd
 		}
 		p.take(p.number())

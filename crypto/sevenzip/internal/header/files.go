@@ -131,6 +131,7 @@ func (p *fileParser) property(id uint64) {
 
 // emptyStreams reads which files have no contents. They are directories as long as nothing else is said.
 func (p *fileParser) emptyStreams() {
+	p.empty = make([]int, 0, len(p.files))
 	for i, empty := range p.bits(len(p.files)) {
 		if empty {
 			p.files[i].HasStream, p.files[i].Directory = false, true

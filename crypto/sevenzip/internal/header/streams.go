@@ -200,7 +200,11 @@ func (p *parser) plainSizes(folders []Folder, stored bool) {
 
 // plainCRCs reads the CRCs of plain streams, but for those that are known as their folder's.
 func (p *parser) plainCRCs(folders []Folder) {
-	var unknown []*Plain
+	n := 0
+	for i := range folders {
+		n += len(folders[i].Plain)
+	}
+	unknown := make([]*Plain, 0, n)
 	for i := range folders {
 		f := &folders[i]
 		if len(f.Plain) == 1 && f.CRC != nil {
