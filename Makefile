@@ -67,6 +67,7 @@ faults:
 # What the quick tests sample, at every byte.
 long:
 	BACKUP_LONG_TESTS=1 $(GO) test -count=1 -timeout 20m -run 'Anywhere|Flip|^TestTruncated$$' $(TESTFLAGS) . ./crypto
+	BACKUP_LONG_TESTS=1 $(GO) test -count=1 -timeout 20m -run '^TestWriter$$' $(TESTFLAGS) ./crypto/sevenzip
 
 # Real databases and stock tools, on this machine.
 integration:

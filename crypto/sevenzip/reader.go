@@ -22,7 +22,6 @@ type Reader struct {
 	passwords []Password
 	proven    bool // the one password is the right one
 	h         *header.Header
-	entries   []entry
 }
 
 // File is what an archive says of one of its files.
@@ -41,6 +40,8 @@ type entry struct {
 	plain  int // index of its contents in the folder
 }
 
+func (e entry) isFile() bool { return !e.Directory && !e.anti }
+
 // NewReader reads the header of the archive of so many bytes in src, with the first of the passwords that fits; it need be none if the archive is not
 // encrypted. Memory for the header is bounded; see [Reader.Open] for that of contents.
 func NewReader(ctx context.Context, src io.ReaderAt, size int64, passwords ...Password) (*Reader, error) {
@@ -52,14 +53,13 @@ func NewReader(ctx context.Context, src io.ReaderAt, size int64, passwords ...Pa
 		}
 		return nil, fmt.Errorf("7z: %w", err)
 	}
-	r.index()
 	return r, nil
 }
 
 // Files lists the archive's files and directories.
 func (r *Reader) Files() []File {
 	var files []File
-	for _, e := range r.entries {
+	for e := range r.entries {
 		if !e.anti {
 			files = append(files, e.File)
 		}
@@ -71,7 +71,12 @@ func (r *Reader) Files() []File {
 // Damage and truncation are errors in the place of io.EOF, by the archive's CRC-32, which tells accidents from what was written, but not an attack: what
 // was read until then may be anything. Memory is that of the method, at most some 300 MiB, and not more than the archive's dictionary and blocks take.
 func (r *Reader) Open(ctx context.Context, name string) (io.ReadCloser, error) {
-	found := slices.DeleteFunc(slices.Clone(r.entries), func(e entry) bool { return e.Name != name || e.Directory || e.anti })
+	var found []entry
+	for e := range r.entries {
+		if e.isFile() && e.Name == name {
+			found = append(found, e)
+		}
+	}
 	switch {
 	case len(found) == 0:
 		return nil, fmt.Errorf("7z: the archive has no file %q: it has %s", name, r.names())
@@ -89,19 +94,19 @@ func (r *Reader) Open(ctx context.Context, name string) (io.ReadCloser, error) {
 
 // only is the name of the archive's only file.
 func (r *Reader) only() (string, error) {
-	var files []string
-	for _, e := range r.entries {
-		if !e.Directory && !e.anti {
-			files = append(files, e.Name)
+	files, name := 0, ""
+	for e := range r.entries {
+		if e.isFile() {
+			files, name = files+1, e.Name
 		}
 	}
-	switch len(files) {
+	switch files {
 	case 0:
 		return "", fmt.Errorf("7z: the archive has no file: %w", crypto.ErrDamaged)
 	case 1:
-		return files[0], nil
+		return name, nil
 	}
-	return "", fmt.Errorf("7z: the archive has %d files: set Options.File to one of them: %s", len(files), r.names())
+	return "", fmt.Errorf("7z: the archive has %d files: set Options.File to one of them: %s", files, r.names())
 }
 
 // names lists some of the files, for an error.
@@ -109,9 +114,9 @@ func (r *Reader) names() string {
 	const most = 20
 	var names []string
 	more := 0
-	for _, e := range r.entries {
+	for e := range r.entries {
 		switch {
-		case e.Directory || e.anti:
+		case !e.isFile():
 		case len(names) < most:
 			names = append(names, fmt.Sprintf("%.200q", e.Name))
 		default:
@@ -245,8 +250,8 @@ func (r *Reader) decodeHeaderWith(s *header.Streams, p Password) ([]byte, error)
 	return b, nil
 }
 
-// index tells for each file where its contents are.
-func (r *Reader) index() {
+// entries yields the archive's files and where their contents are.
+func (r *Reader) entries(yield func(entry) bool) {
 	folder, plain := 0, 0
 	for _, f := range r.h.Files {
 		e := entry{File: File{Name: f.Name, Modified: f.Modified, Directory: f.Directory}, anti: f.Anti, folder: -1}
@@ -258,6 +263,8 @@ func (r *Reader) index() {
 			e.Size = int64(r.h.Streams.Folders[folder].Plain[plain].Size)
 			plain++
 		}
-		r.entries = append(r.entries, e)
+		if !yield(e) {
+			return
+		}
 	}
 }
