@@ -113,8 +113,9 @@ func TestParserAfterError(t *testing.T) {
 	p := &parser{b: bytes.Repeat([]byte{0xff}, 100)}
 	p.damaged("the first")
 	first := p.err
-	if p.byte() != 0 || p.uint16() != 0 || p.uint32() != 0 || p.uint64() != 0 || p.number() != 0 || p.size() != 0 || p.count("things", 1) != 0 ||
-		p.index(5, "thing") != 0 || p.next(idSize) != idEnd || p.bits(0) != nil || p.bits(9) != nil || p.defined(9) != nil || p.take(0) != nil {
+	if p.byte() != 0 || p.uint16() != 0 || p.uint32() != 0 || p.uint64() != 0 || p.number() != 0 || p.size() != 0 ||
+		p.count("things", 1) != 0 || p.index(5, "thing") != 0 || p.next(idSize) != idEnd ||
+		p.bits(0) != nil || p.bits(9) != nil || p.defined(9) != nil || p.take(0) != nil {
 		t.Error("something is left after an error")
 	}
 	p.notExternal()

@@ -89,14 +89,13 @@ func hostile(n int) map[string][]byte {
 			idEnd, idEnd),
 		"times of files": cat(idHeader, emptyFiles(n/10), names(n/10, 0, 0), idMTime, num(2+n/10*8), 1, 0, make([]byte, n/10*8), idEnd, idEnd),
 	}
-	var coders []byte // folders of as many coders as there may be, one after the other
-	coders = append(coders, many(maxCoders, 0)...)
+	coders := many(maxCoders, 0) // folders of as many coders as there may be, one after the other
 	for i := range maxCoders - 1 {
 		coders = append(coders, byte(i+1), byte(i))
 	}
 	f = n / (len(coders) + 1 + maxCoders + 1)
-	hostile["many coders"] = cat(idHeader, idMainStreams, packInfo(f), idUnpackInfo, idFolder, num(f), 0, bytes.Repeat(append([]byte{maxCoders}, coders...), f),
-		idUnpackSize, many(f*maxCoders, 0), idEnd, idEnd, idEnd)
+	hostile["many coders"] = cat(idHeader, idMainStreams, packInfo(f), idUnpackInfo, idFolder, num(f), 0,
+		bytes.Repeat(append([]byte{maxCoders}, coders...), f), idUnpackSize, many(f*maxCoders, 0), idEnd, idEnd, idEnd)
 	return hostile
 }
 

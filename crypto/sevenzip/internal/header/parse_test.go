@@ -19,6 +19,7 @@ const (
 	named    = "05 01 11 05 00 6100 0000 00"               // one file, a
 	twoNames = "05 02 11 09 00 6100 0000 6200 0000 00"     // two files, a and b
 	empty    = "05 01 0e 01 80 11 05 00 6100 0000 00"      // a directory, a
+	start    = "01 04" + packInfo + folders                // up to the plain streams
 	twoPlain = "08 0d 02 09 01 0a 01 01000000 02000000 00" // two plain streams, of 1 and 2 bytes
 )
 
@@ -26,23 +27,24 @@ const (
 func TestParse(t *testing.T) {
 	want := parse(t, "01"+streams+named+"00")
 	f := want.Files[0]
-	if s := want.Streams; f.Name != "a" || !f.HasStream || s.Packed[0].Size != 7 || s.Folders[0].PlainSize() != 3 || s.Folders[0].Plain[0].Size != 3 ||
-		*s.Folders[0].Plain[0].CRC != 0xed6f7a7a {
+	s, folder := want.Streams, want.Streams.Folders[0]
+	if f.Name != "a" || !f.HasStream || s.Packed[0].Size != 7 || folder.PlainSize() != 3 || folder.Plain[0].Size != 3 ||
+		*folder.Plain[0].CRC != 0xed6f7a7a {
 		t.Errorf("got %+v", want)
 	}
 	for name, header := range map[string]string{
 		"archive properties":            "01 02 20 02 aabb 21 00 00" + streams + named + "00",
 		"unknown among packed streams":  "01 04 06 00 01 20 01 aa 09 07 c0 34 12 02 bbcc 00" + folders + plain + "00" + named + "00",
 		"unknown among folders":         "01 04" + packInfo + "07 20 00 0b 01 00 01 21 21 01 18 21 01 ff 0c 03 22 00 00" + plain + "00" + named + "00",
-		"unknown among plain streams":   "01 04" + packInfo + folders + "08 20 01 aa 0a 01 7a7a6fed 21 00 00 00" + named + "00",
+		"unknown among plain streams":   start + "08 20 01 aa 0a 01 7a7a6fed 21 00 00 00" + named + "00",
 		"unknown of files":              "01" + streams + "05 01 20 03 aabbcc c0 34 12 01 aa 11 05 00 6100 0000 00 00",
 		"padding of files":              "01" + streams + "05 01 19 03 000000 19 00 11 05 00 6100 0000 19 01 00 00 00",
-		"times that are skipped":        "01" + streams + "05 01 11 05 00 6100 0000 12 0a 01 00 387e5f48f17add01 13 0a 01 00 387e5f48f17add01 18 02 00 00 00 00",
+		"times that are skipped":        "01" + streams + "05 01 11 05 00 6100 0000 12 0a 01 00 387e5f48f17add01 13 02 00 00 18 02 00 00 00 00",
 		"a comment":                     "01" + streams + "05 01 16 03 00 6300 11 05 00 6100 0000 00 00",
 		"no time":                       "01" + streams + "05 01 11 05 00 6100 0000 14 03 00 00 00 00 00",
 		"no attributes":                 "01" + streams + "05 01 11 05 00 6100 0000 15 03 00 7f 00 00 00",
-		"a number of plain streams":     "01 04" + packInfo + folders + "08 0d 01 0a 01 7a7a6fed 00 00" + named + "00",
-		"sizes of plain streams":        "01 04" + packInfo + folders + "08 09 0a 01 7a7a6fed 00 00" + named + "00",
+		"a number of plain streams":     start + "08 0d 01 0a 01 7a7a6fed 00 00" + named + "00",
+		"sizes of plain streams":        start + "08 09 0a 01 7a7a6fed 00 00" + named + "00",
 		"a long number":                 "c0 01 00" + streams + "05 ff 0100000000000000 11 80 05 00 6100 0000 00 00",
 		"properties as numbers":         "01" + streams + "05 01 80 11 05 00 6100 0000 80 00 80 00",
 		"a longer method id":            "01 04" + packInfo + "07 0b 01 00 01 28 0000000000000021 01 18 0c 03 00" + plain + "00" + named + "00",
@@ -78,23 +80,24 @@ func TestParsed(t *testing.T) {
 		"no name":      {"01" + streams + noName + "00", func(h *Header) bool { return h.Files[0].Name == "" && h.Files[0].Modified.Year() == 2026 }},
 		"a directory":  {"01" + empty + "00", func(h *Header) bool { return h.Files[0].Directory && !h.Files[0].HasStream }},
 		"no streams":   {"01 04 00" + empty + "00", func(h *Header) bool { return h.Files[0].Directory }},
-		"an empty one": {"01 05 01 0e 01 80 0f 01 80 11 05 00 6100 0000 00 00", func(h *Header) bool { return !h.Files[0].Directory && !h.Files[0].HasStream }},
+		"an empty one": {"01 05 01 0e 01 80 0f 01 80 11 05 00 6100 0000 00 00", func(h *Header) bool { return h.Files[0] == (File{Name: "a"}) }},
 		"anti":         {"01 05 01 0e 01 80 10 01 80 11 05 00 6100 0000 00 00", func(h *Header) bool { return h.Files[0].Anti && h.Files[0].Directory }},
-		"two plain streams": {"01 04" + packInfo + folders + twoPlain + "00" + twoNames + "00", func(h *Header) bool {
+		"two plain streams": {start + twoPlain + "00" + twoNames + "00", func(h *Header) bool {
 			p := one(h).Plain
 			return len(p) == 2 && p[0].Size == 1 && *p[0].CRC == 1 && p[1].Size == 2 && *p[1].CRC == 2
 		}},
-		"a CRC of the second alone": {"01 04" + packInfo + folders + "08 0d 02 09 01 0a 00 7f 02000000 00" + "00" + twoNames + "00", func(h *Header) bool {
+		"a CRC of the second alone": {start + "08 0d 02 09 01 0a 00 7f 02000000 00 00" + twoNames + "00", func(h *Header) bool {
 			p := one(h).Plain
 			return p[0].CRC == nil && *p[1].CRC == 2
 		}},
-		"no CRC": {"01 04" + packInfo + folders + "08 00 00" + named + "00", func(h *Header) bool { return one(h).Plain[0].CRC == nil }},
-		"a folder of nothing": {"01 04" + packInfo + folders + "08 0d 00 00 00" + empty + "00", func(h *Header) bool {
+		"no CRC": {start + "08 00 00" + named + "00", func(h *Header) bool { return one(h).Plain[0].CRC == nil }},
+		"a folder of nothing": {start + "08 0d 00 00 00" + empty + "00", func(h *Header) bool {
 			return len(one(h).Plain) == 0 && one(h).PlainSize() == 3
 		}},
 		"a folder's CRC is its file's": {"01 04" + packInfo + "07 0b 01 00 01 21 21 01 18 0c 03 0a 01 05000000 00 08 0a 01 00 00" + named + "00",
 			func(h *Header) bool { return *one(h).CRC == 5 && *one(h).Plain[0].CRC == 5 }},
-		"a folder's CRC is not that of two files": {"01 04" + packInfo + "07 0b 01 00 01 21 21 01 18 0c 03 0a 01 05000000 00" + twoPlain + "00" + twoNames + "00",
+		"a folder's CRC is not that of two files": {
+			"01 04" + packInfo + "07 0b 01 00 01 21 21 01 18 0c 03 0a 01 05000000 00" + twoPlain + "00" + twoNames + "00",
 			func(h *Header) bool { return *one(h).CRC == 5 && *one(h).Plain[0].CRC == 1 }},
 		"a lone surrogate": {"01" + streams + "05 01 11 07 00 00d8 6100 0000 00 00", func(h *Header) bool { return h.Files[0].Name == "\ufffda" }},
 		"a pair of them":   {"01" + streams + "05 01 11 07 00 34d8 1edd 0000 00 00", func(h *Header) bool { return h.Files[0].Name == "𝄞" }},
@@ -147,12 +150,12 @@ func TestDamaged(t *testing.T) {
 		"properties that are longer":         {folder("01 21 21 7f 00"), "where 127 should be"},
 		"a size that does not fit":           {"01 04" + packInfo + "07 0b 01 00 01 01 21 0c ff ffffffffffffffff 00", "a size of"},
 		"sizes that do not fit":              {"01 04 06 00 02 09 01 01 00 07 0b 02 00 01 01 21 01 01 21 0c ff ffffffffffffff1f 01 00", "folders of more"},
-		"many plain streams":                 {"01 04" + packInfo + folders + "08 0d ff ffffffffffffffff 09 00 00", "plain streams in a folder"},
-		"plain streams without sizes":        {"01 04" + packInfo + folders + "08 0d 02 0a 01 01000000 02000000 00 00" + twoNames + "00", "2 plain streams without sizes"},
-		"plain streams that are larger":      {"01 04" + packInfo + folders + "08 0d 02 09 04 00 00" + twoNames + "00", "larger than their folder"},
-		"counts of plain streams, twice":     {"01 04" + packInfo + folders + "08 0d 01 0d 01 00 00" + named + "00", "property 0xd where"},
-		"CRCs, twice":                        {"01 04" + packInfo + folders + "08 0a 01 01000000 0a 01 01000000 00 00" + named + "00", "property 0xa where"},
-		"more CRCs than bytes":               {"01 04" + packInfo + folders + "08 0a 01", "1 values in 0 bytes"},
+		"many plain streams":                 {start + "08 0d ff ffffffffffffffff 09 00 00", "plain streams in a folder"},
+		"plain streams without sizes":        {start + "08 0d 02 0a 01 01000000 02000000 00 00" + twoNames + "00", "2 plain streams without sizes"},
+		"plain streams that are larger":      {start + "08 0d 02 09 04 00 00" + twoNames + "00", "larger than their folder"},
+		"counts of plain streams, twice":     {start + "08 0d 01 0d 01 00 00" + named + "00", "property 0xd where"},
+		"CRCs, twice":                        {start + "08 0a 01 01000000 0a 01 01000000 00 00" + named + "00", "property 0xa where"},
+		"more CRCs than bytes":               {start + "08 0a 01", "1 values in 0 bytes"},
 		"many files":                         {"01 05 ff ffffffffffffffff 00 00", "18446744073709551615 files"},
 		"more files than names can be":       {"01 05 03 00 00 00 00 00", "3 files in 5 bytes"},
 		"two files without names":            {"01 05 02 0e 01 c0 00 00", "2 files without names"},
@@ -164,7 +167,7 @@ func TestDamaged(t *testing.T) {
 		"files without contents, twice":      {"01 05 01 0e 01 80 10 01 80 0e 01 00 11 03 00 0000 00 00", "twice"},
 		"files without contents, longer":     {"01 05 01 0e 02 80 00 11 03 00 0000 00 00", "property 0xe of the files: 1 bytes follow"},
 		"empty files before those without":   {"01 05 01 0f 01 80 0e 01 80 11 03 00 0000 00 00", "property 0xf of the files"},
-		"times that are shorter":             {"01 05 01 0e 01 80 11 03 00 0000 14 09 01 00 387e5f48f17add 00 00", "property 0x14 of the files: 7 bytes are left where 8"},
+		"times that are shorter":             {"01 05 01 0e 01 80 11 03 00 0000 14 09 01 00 387e5f48f17add 00 00", "0x14 of the files: 7 bytes are left"},
 		"attributes that are shorter":        {"01 05 01 0e 01 80 11 03 00 0000 15 05 01 00 200000 00 00", "property 0x15 of the files: 3 bytes"},
 		"attributes that are longer":         {"01 05 01 0e 01 80 11 03 00 0000 15 07 01 00 20000000 00 00 00", "1 bytes follow"},
 		"an unknown property that is longer": {"01 05 01 20 7f 00 00", "2 bytes are left where 127"},

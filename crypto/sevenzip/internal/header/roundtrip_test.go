@@ -56,7 +56,8 @@ func written(t testing.TB) map[string]*Header {
 			Streams: streams(checked, chain(0), whole, chain(1, 0)),
 		},
 		"times at the borders": {Files: []File{
-			dated(time.Time{}), dated(time.Unix(0, 0).UTC()), dated(time.Unix(-toUnix, 100).UTC()), dated(time.Unix(maxSeconds-toUnix-1, 999_999_900).UTC()),
+			dated(time.Time{}), dated(time.Unix(0, 0).UTC()), dated(time.Unix(-toUnix, 100).UTC()),
+			dated(time.Unix(maxSeconds-toUnix-1, 999_999_900).UTC()),
 		}},
 	}
 	h["packed streams with CRCs"] = &Header{Files: []File{one, one, one}, Streams: streams(checked, checked, checked)}
@@ -68,6 +69,9 @@ func written(t testing.TB) map[string]*Header {
 func TestRoundTrip(t *testing.T) {
 	for name, h := range written(t) {
 		wantRoundTrip(t, name, h)
+	}
+	for seed := range uint64(500) {
+		wantRoundTrip(t, fmt.Sprint(seed), randomHeader(seed, "größe 𝄞"))
 	}
 }
 
@@ -141,8 +145,8 @@ func randomHeader(seed uint64, name string) *Header {
 	r := rand.New(rand.NewPCG(seed, 1))
 	h := &Header{Files: []File{}}
 	for range r.IntN(20) {
-		f := File{Name: name[:0], Attributes: r.Uint32()}
-		if f.Name = fmt.Sprint(r.Uint64() >> r.IntN(64)); r.IntN(5) == 0 {
+		f := File{Name: fmt.Sprint(r.Uint64() >> r.IntN(64)), Attributes: r.Uint32()}
+		if r.IntN(5) == 0 {
 			f.Name = name
 		}
 		if r.IntN(3) > 0 {

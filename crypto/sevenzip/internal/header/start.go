@@ -59,7 +59,8 @@ func ParseStart(b [StartSize]byte) (Start, error) {
 		CRC:    binary.LittleEndian.Uint32(b[28:]),
 	}
 	if s.Offset > maxTotal || s.Size > maxTotal || s.Size == 0 && s != (Start{}) {
-		return Start{}, fmt.Errorf("the header is said to be %d bytes at %d, with the CRC-32 %08x: %w", s.Size, s.Offset, s.CRC, crypto.ErrDamaged)
+		return Start{}, fmt.Errorf("the header is said to be %d bytes at %d, with the CRC-32 %08x: %w",
+			s.Size, s.Offset, s.CRC, crypto.ErrDamaged)
 	}
 	return s, nil
 }

@@ -310,7 +310,8 @@ func TestStockReads(t *testing.T) {
 			crc := crc32.ChecksumIEEE([]byte(contents))
 			n := uint64(len(contents))
 			h.Streams.Packed[i] = Packed{Size: n}
-			h.Streams.Folders[i] = Folder{Coders: []Coder{{Method: Copy, Inputs: 1}}, Sizes: []uint64{n}, Plain: []Plain{{n, &crc}}}
+			coders := []Coder{{Method: Copy, Inputs: 1}}
+			h.Streams.Folders[i] = Folder{Coders: coders, Sizes: []uint64{n}, Plain: []Plain{{n, &crc}}}
 		}
 		b := h.Append(nil)
 		data := strings.Repeat(contents, len(h.Streams.Folders))
