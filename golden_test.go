@@ -17,20 +17,22 @@ import (
 	"filippo.io/age"
 	"github.com/databasement/backup/compress"
 	"github.com/databasement/backup/crypto"
+	"github.com/databasement/backup/crypto/sevenzip"
 	"github.com/databasement/backup/internal/layout"
 	"github.com/databasement/backup/storage"
 )
 
-// Golden volumes in testdata/golden were written by an earlier version, and must stay readable for ever. Make new ones
-// with go test -run Golden -update, which replaces all of them: a change of format only.
-var update = flag.Bool("update", false, "write testdata/golden anew")
+// Golden volumes in testdata/golden were written by an earlier version, and must stay readable for ever. go test -run Golden -update
+// writes those of the table that are not there.
+var update = flag.Bool("update", false, "write what is missing in testdata/golden")
 
 const goldenDir = "testdata/golden"
 
 // golden is one volume.
 type golden struct {
 	compressor compress.Compressor
-	encryption string // the key in keys.txt that wrote it: none, aes256-old, aes256-new, age
+	encryption string // the key in keys.txt that wrote it: none, aes256-old, aes256-new, age, 7z-key, 7z-password
+	method     sevenzip.Method
 	open       string // the key to read it with, if that is another one
 	segment    int64  // Options.SegmentSize
 	limit      int64  // of the volume
@@ -55,6 +57,12 @@ var goldens = map[string]golden{
 	"numbered-none-none":   {compressor: compress.None, encryption: "none", segment: 2500, objects: 4 + 4 + 1},
 	"numbered-one-age":     {compressor: compress.Zstd(nil), encryption: "age", segment: 1 << 20, objects: 2},
 	"rekeyed-zstd-aes256":  {compressor: compress.Zstd(nil), encryption: "aes256-old", open: "aes256-new", objects: 3},
+
+	"deflate-7z-key":          {compressor: compress.None, encryption: "7z-key", method: sevenzip.Deflate, objects: 2},
+	"copy-7z-password":        {compressor: compress.None, encryption: "7z-password", method: sevenzip.Copy, objects: 2},
+	"empty-deflate-7z-key":    {compressor: compress.None, encryption: "7z-key", method: sevenzip.Deflate, plain: "empty", objects: 2},
+	"rollover-copy-7z-key":    {compressor: compress.None, encryption: "7z-key", method: sevenzip.Copy, limit: 4000, objects: 3 + 3 + 1},
+	"numbered-deflate-7z-key": {compressor: compress.None, encryption: "7z-key", method: sevenzip.Deflate, segment: 1000, objects: 5 + 5 + 1},
 }
 
 // goldenChunk is small, so that a small volume has many chunks.
@@ -63,14 +71,12 @@ const goldenChunk = 1 << 10
 // goldenKey makes an Encryptor of keys in keys.txt, which are public. The first one writes.
 func goldenKey(t *testing.T, names ...string) crypto.Encryptor {
 	t.Helper()
-	texts := map[string]string{}
-	for line := range strings.Lines(string(goldenFile(t, "keys.txt"))) {
-		name, text, _ := strings.Cut(strings.TrimSpace(line), " ")
-		texts[name] = text
-	}
+	texts := goldenKeys(t)
 	switch names[0] {
 	case "none":
 		return crypto.None
+	case "7z-key", "7z-password":
+		return goldenArchives(t, names[0], "")
 	case "age":
 		identity, err := age.ParseX25519Identity(texts["age"])
 		if err != nil {
@@ -87,6 +93,27 @@ func goldenKey(t *testing.T, names ...string) crypto.Encryptor {
 		keys = append(keys, key)
 	}
 	return crypto.AES256(crypto.NewKeyring(keys[0], keys[1:]...))
+}
+
+// goldenArchives is goldenKey for .7z, which are written with a method.
+func goldenArchives(t *testing.T, name string, m sevenzip.Method) crypto.Encryptor {
+	t.Helper()
+	p, err := sevenzip.ParsePassword(goldenKeys(t)[name])
+	if err != nil {
+		t.Fatalf("%s in keys.txt: %v", name, err)
+	}
+	return archivesWith(p, &sevenzip.Options{Method: m})
+}
+
+// goldenKeys is keys.txt by name.
+func goldenKeys(t *testing.T) map[string]string {
+	t.Helper()
+	texts := map[string]string{}
+	for line := range strings.Lines(string(goldenFile(t, "keys.txt"))) {
+		name, text, _ := strings.Cut(strings.TrimSpace(line), " ")
+		texts[name] = text
+	}
+	return texts
 }
 
 func goldenFile(t *testing.T, name string) []byte {
@@ -163,6 +190,7 @@ func TestGolden(t *testing.T) {
 				t.Fatal(err)
 			}
 			g.wantDetails(t, s, want)
+			wantOpened(t, b, s.Details.Objects[0], want)
 		})
 	}
 }
@@ -182,7 +210,7 @@ func (g golden) wantDetails(t *testing.T, s *Snapshot, plain []byte) {
 	if d.Ext != ".sql" || d.OriginalName != "Shop (EU)" || d.Source != "postgres shop at db1" || !maps.Equal(d.Labels, labels) {
 		t.Errorf("texts: %+v", d)
 	}
-	if d.Compression.Name != g.compressor.Name() || !strings.HasPrefix(g.encryption, d.Encryption.Name) {
+	if d.Compression.Name != g.compressor.Name() || !strings.HasPrefix(g.encryption, d.Encryption.Name) || d.Encryption.Params["method"] != string(g.method) {
 		t.Errorf("stages: %+v, %+v", d.Compression, d.Encryption)
 	}
 	if want := time.Date(2026, 11, 22, 17, 55, 0, 123e6, time.UTC); !s.Time.Equal(want) || !d.Begun.Equal(want) {
@@ -231,11 +259,17 @@ func TestGoldenRekeyed(t *testing.T) {
 	}
 }
 
-// updateGoldens writes every volume anew.
+// updateGoldens writes every volume that is not there.
 func updateGoldens(t *testing.T) {
 	for name, g := range goldens {
-		vol := &storage.MemoryVolume{Limit: g.limit}
-		b, err := New(vol, &Options{Compressor: g.compressor, Encryptor: goldenKey(t, g.encryption), SegmentSize: g.segment})
+		if _, err := os.Stat(filepath.Join(goldenDir, name)); err == nil {
+			continue
+		}
+		vol, e := &storage.MemoryVolume{Limit: g.limit}, goldenKey(t, g.encryption)
+		if g.method != "" {
+			e = goldenArchives(t, g.encryption, g.method)
+		}
+		b, err := New(vol, &Options{Compressor: g.compressor, Encryptor: e, SegmentSize: g.segment})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -268,11 +302,8 @@ func rekeyGolden(t *testing.T, vol storage.Volume, ref string, g golden) {
 	}
 }
 
-// writeVolume replaces dir with the objects of vol.
+// writeVolume makes dir, of the objects of vol.
 func writeVolume(ctx context.Context, vol storage.Volume, dir string) error {
-	if err := os.RemoveAll(dir); err != nil {
-		return err
-	}
 	objects, err := storage.ListAll(ctx, vol, "")
 	if err != nil {
 		return err
