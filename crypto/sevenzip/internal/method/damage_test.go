@@ -135,7 +135,7 @@ func TestReader(t *testing.T) {
 	for name, s := range stocks {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			made := s.stored(t, 70_000)
+			made := s.stored(t, 70_000/s.slowness())
 			for _, wrap := range []func(io.Reader) io.Reader{iotest.OneByteReader, iotest.HalfReader, iotest.DataErrReader} {
 				r := made.open(t, wrap)
 				if err := iotest.TestReader(r, made.plain); err != nil {
@@ -153,11 +153,12 @@ func TestReader(t *testing.T) {
 // TestClose: no goroutine is left, and none is needed for what was read before.
 func TestClose(t *testing.T) {
 	each(t, func(t *testing.T, s stock, _ stored) {
-		made := s.stored(t, 300_000)
+		size := 300_000 / s.slowness()
+		made := s.stored(t, size)
 		synctest.Test(t, func(t *testing.T) {
-			for _, n := range []int64{0, 1, 150_000} {
+			for _, n := range []int{0, 1, size / 2} {
 				r := made.open(t, asIs)
-				if _, err := io.CopyN(io.Discard, r, n); err != nil {
+				if _, err := io.CopyN(io.Discard, r, int64(n)); err != nil {
 					t.Error(err)
 				}
 				for range 2 {
@@ -204,6 +205,7 @@ func TestRefused(t *testing.T) {
 		{"ARM64 from an odd address", 0x0a, "\x02\x00\x00\x00", 1, damaged},
 		{"BCJ with properties", 0x03030103, "\x02", 1, damaged},
 		{"Zstandard with long properties", 0x04f71101, "123456", 1, damaged},
+		{"BCJ2 with properties and one input", 0x0303011b, "x", 1, []string{"1 inputs, not 4", "damaged"}},
 		{"BCJ2 with one input", 0x0303011b, "", 1, []string{"1 inputs, not 4", "damaged"}},
 	} {
 		_, err := method.Open(test.id, []byte(test.props), test.size, []io.Reader{strings.NewReader("")})
@@ -217,6 +219,20 @@ func TestRefused(t *testing.T) {
 				t.Errorf("%s: %q, want %q", test.name, err, want)
 			}
 		}
+	}
+}
+
+// TestZstandardWindow: what a frame's header asks for is refused, like the properties of others.
+func TestZstandardWindow(t *testing.T) {
+	frame := []byte("\x28\xb5\x2f\xfd\x00\x90\x01\x00\x00") // of nothing, with 256 MiB
+	made := stored{0x04f71101, nil, [][]byte{frame}, nil}
+	if _, err := made.read(t, asIs); err != nil {
+		t.Error(err)
+	}
+	frame[5]++
+	_, err := made.read(t, asIs)
+	if !errors.Is(err, errors.ErrUnsupported) || !strings.Contains(err.Error(), "a window of more than 256 MiB") {
+		t.Error(err)
 	}
 }
 

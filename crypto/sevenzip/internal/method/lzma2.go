@@ -35,8 +35,8 @@ type lzma2Reader struct {
 	src        *source
 	left       uint64 // plain bytes that have not been announced yet
 	dictionary uint32
-	room       int  // for one block, stored and plain
-	streamed   bool // all that is left
+	room       int           // for one block, stored and plain
+	streamed   *bufio.Reader // all that is left, if that is streamed
 }
 
 // lzma2Block is kept with a block's buffers.
@@ -47,8 +47,8 @@ type lzma2Block struct {
 
 // next reads a block into b.In. If it has no room, b.Stream decodes it and all that follows.
 func (r *lzma2Reader) next(b *blocks.Block) error {
-	if r.streamed {
-		return io.EOF
+	if r.streamed != nil {
+		return r.end()
 	}
 	s, ok := b.State.(*lzma2Block)
 	if !ok {
@@ -90,15 +90,26 @@ func (r *lzma2Reader) next(b *blocks.Block) error {
 
 // stream decodes what is left, of which b.In has been read.
 func (r *lzma2Reader) stream(b *blocks.Block) error {
-	r.streamed = true
-	in := bufio.NewReaderSize(io.MultiReader(bytes.NewReader(b.In), r.src), lzmadec.MaxStored)
-	b.Stream = lzmadec.NewReader2(in, r.dictionary)
+	r.streamed = bufio.NewReaderSize(io.MultiReader(bytes.NewReader(b.In), r.src), lzmadec.MaxStored)
+	b.Stream = lzmadec.NewReader2(r.streamed, r.dictionary)
 	return nil
+}
+
+// end checks that nothing follows what was streamed.
+func (r *lzma2Reader) end() error {
+	_, err := r.streamed.Peek(1)
+	if err == nil {
+		err = errMore
+	}
+	return err
 }
 
 // decode decodes a block that next has read.
 func (r *lzma2Reader) decode(b *blocks.Block) error {
 	s := b.State.(*lzma2Block)
-	b.Out = slices.Grow(b.Out, s.plain)[:s.plain]
+	if cap(b.Out) < s.plain {
+		b.Out = make([]byte, s.plain)
+	}
+	b.Out = b.Out[:s.plain]
 	return s.decoder.Decode(b.Out, b.In, r.dictionary)
 }

@@ -56,7 +56,7 @@ func (r *reader) finish() error {
 		switch _, err := in.Peek(1); err {
 		case io.EOF:
 		case nil:
-			return r.explain(errors.New("more data than the header says"))
+			return r.explain(errMore)
 		default:
 			return r.explain(err)
 		}
@@ -93,7 +93,10 @@ func (r *reader) Close() error {
 	return nil
 }
 
-var errClosed = fmt.Errorf("read after Close: %w", os.ErrClosed)
+var (
+	errMore   = errors.New("more data than the header says")
+	errClosed = fmt.Errorf("read after Close: %w", os.ErrClosed)
+)
 
 // source buffers an input and remembers why reading it failed, so that the input's own error is not taken for damage.
 // Decoders read it only while they are read.

@@ -74,6 +74,14 @@ type stock struct {
 	slow  bool
 }
 
+// slowness is by what the sizes of tests are divided.
+func (s stock) slowness() int {
+	if s.slow {
+		return 20
+	}
+	return 1
+}
+
 func (s stock) stored(t testing.TB, n int) stored {
 	t.Helper()
 	if s.plain == nil {
@@ -168,9 +176,7 @@ func TestStock(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			sizes := []int{1, 2, 5, 5003, 3_000_001}
-			if s.slow {
-				sizes[4] /= 10
-			}
+			sizes[4] /= s.slowness()
 			if s.empty {
 				sizes = append(sizes, 0)
 			}
