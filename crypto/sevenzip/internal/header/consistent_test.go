@@ -66,6 +66,9 @@ func wantTree(t testing.TB, f *Folder) {
 	var first []int // input of each coder
 	inputs := 0
 	for _, c := range f.Coders {
+		if c.Inputs == 0 {
+			t.Fatalf("a coder without inputs: %+v", f)
+		}
 		first, inputs = append(first, inputs), inputs+c.Inputs
 	}
 	if len(f.Packed)+len(f.Bonds) != inputs || len(feeders) != inputs || len(fed) != len(f.Coders)-1 || len(f.Sizes) != len(f.Coders) {

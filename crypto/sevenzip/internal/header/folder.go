@@ -84,8 +84,10 @@ func (p *parser) folder() (f Folder) {
 		f.Coders[i] = p.coder()
 		inputs += f.Coders[i].Inputs
 	}
-	if inputs < n-1 || inputs > maxInputs {
+	if inputs > maxInputs {
 		p.damaged("a folder of %d coders with %d inputs", n, inputs)
+	}
+	if p.err != nil {
 		return f
 	}
 	if n > 1 {
@@ -117,7 +119,9 @@ func (p *parser) coder() (c Coder) {
 	}
 	c.Inputs = 1
 	if flags&0x10 != 0 {
-		c.Inputs = p.index(maxInputs+1, "inputs")
+		if c.Inputs = p.index(maxInputs+1, "inputs"); c.Inputs == 0 {
+			p.damaged("a coder without inputs")
+		}
 		if outputs := p.number(); outputs != 1 {
 			p.unsupported("a coder with %d outputs", outputs)
 		}

@@ -62,8 +62,6 @@ func hostile(n int) map[string][]byte {
 		"folders, CRC bits":              cat(idHeader, idMainStreams, packInfo(f), smallest(f), idCRC, 0, bits(f), idEnd, idEnd, idEnd),
 		"folders that are absent":        cat(idHeader, idMainStreams, packInfo(1), idUnpackInfo, idFolder, num(n/3-20), 0, many(n, 0xff)),
 		"folders of an encoded header":   cat(idEncodedHeader, packInfo(f), smallest(f), idEnd, idEnd),
-		"folders of no inputs": cat(idHeader, idMainStreams, idUnpackInfo, idFolder, num(n/5), 0, many(n/5, 1, 0x10, 0, 1), idUnpackSize, many(n/5, 0),
-			idEnd, idEnd, idEnd),
 		"folders of no plain streams": cat(idHeader, idMainStreams, packInfo(n/5), smallest(n/5), idEnd, idSubStreams, idNumUnpackStream, many(n/5, 0),
 			idEnd, idEnd, idEnd),
 		"plain streams": cat(idHeader, idMainStreams, packInfo(1), oneFolder(0), idSubStreams, idNumUnpackStream, num(n), idSize, many(n-1, 0), idEnd,

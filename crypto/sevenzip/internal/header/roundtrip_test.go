@@ -1,6 +1,7 @@
 package header
 
 import (
+	"bytes"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -60,6 +61,8 @@ func written(t testing.TB) map[string]*Header {
 			dated(time.Unix(maxSeconds-toUnix-1, 999_999_900).UTC()),
 		}},
 	}
+	h["the largest sizes"] = &Header{Files: []File{one}, Streams: streams(chain(1, maxTotal))}
+	h["the largest sizes"].Streams.Packed[0].Size = maxTotal - 7
 	h["packed streams with CRCs"] = &Header{Files: []File{one, one, one}, Streams: streams(checked, checked, checked)}
 	h["packed streams with CRCs"].Streams.Packed[1].CRC = &crc
 	return h
@@ -95,12 +98,33 @@ func wantRoundTrip(t *testing.T, name string, h *Header) {
 // The description of an encoded header names no plain streams; each folder has one.
 func TestEncodedRoundTrip(t *testing.T) {
 	crc := uint32(5)
-	f := chain(4096)
-	f.CRC, f.Plain = &crc, nil
-	_, got, err := Parse((&Streams{Offset: 1 << 40, Packed: []Packed{{Size: 4096, CRC: &crc}}, Folders: []Folder{f}}).AppendEncoded(nil))
-	f.Plain = []Plain{{4096, &crc}}
-	if want := (&Streams{1 << 40, []Packed{{4096, &crc}}, []Folder{f}}); err != nil || !reflect.DeepEqual(got, want) {
-		t.Errorf("%+v became %+v: %v", want, got, err)
+	for _, c := range []*uint32{&crc, nil} {
+		f := chain(4096)
+		f.CRC, f.Plain = c, nil
+		_, got, err := Parse((&Streams{Offset: 1 << 40, Packed: []Packed{{4096, c}}, Folders: []Folder{f}}).AppendEncoded(nil))
+		f.Plain = []Plain{{4096, c}}
+		if want := (&Streams{1 << 40, []Packed{{4096, c}}, []Folder{f}}); err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("%+v became %+v: %v", want, got, err)
+		}
+	}
+}
+
+// What is stored, byte by byte.
+func TestAppend(t *testing.T) {
+	crc := uint32(0xed6f7a7a)
+	h := &Header{Files: []File{{Name: "a", Modified: timeOf(0x01dd7af1485f7e38), Attributes: AttributeArchive, HasStream: true}}}
+	h.Streams = Streams{Packed: []Packed{{Size: 7}}, Folders: []Folder{{
+		Coders: []Coder{{Method: LZMA2, Properties: []byte{0x18}}}, Sizes: []uint64{3}, Plain: []Plain{{3, &crc}},
+	}}}
+	want := unhex(t, "01"+streams+"05 01 11 05 00 6100 0000 14 0a 01 00 387e5f48f17add01 15 06 01 00 20000000 00 00")
+	if got := h.Append(nil); !bytes.Equal(got, want) {
+		t.Errorf("% x\nis not\n% x", got, want)
+	}
+	h.Streams.Folders[0].Coders[0], h.Streams.Folders[0].Plain[0].CRC = Coder{Method: Copy}, nil
+	h.Files = []File{{Name: "", HasStream: true}, {Name: "d", Directory: true}}
+	want = unhex(t, "01 04"+packInfo+"07 0b 01 00 01 01 00 0c 03 00 00 05 02 0e 01 40 11 07 00 0000 6400 0000 15 0a 01 00 00000000 00000000 00 00")
+	if got := h.Append(nil); !bytes.Equal(got, want) {
+		t.Errorf("% x\nis not\n% x", got, want)
 	}
 }
 
