@@ -4,6 +4,7 @@ package backup
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -338,5 +339,50 @@ func TestSpoolDirThatIsMissing(t *testing.T) {
 	}
 	if left := objects(t, vol); len(left) != 0 {
 		t.Errorf("left %q", left)
+	}
+}
+
+// Archives are made and read in blocks side by side. However that ends, it ends with the call: synctest finds a goroutine that is left.
+func TestArchivesLeaveNothingRunning(t *testing.T) {
+	data := bytes.Repeat(dump(30_000), 100) // three blocks
+	enough := errors.New("enough")
+	for _, m := range []sevenzip.Method{sevenzip.Deflate, sevenzip.LZMA2, sevenzip.Copy} {
+		o := &sevenzip.Options{Method: m, Level: 1, Concurrency: 4}
+		if m == sevenzip.Copy {
+			o.Level = 0
+		}
+		synctest.Test(t, func(t *testing.T) {
+			vol := storage.Memory()
+			b := newBackup(t, vol, &Options{Encryptor: archivesWith(testPassword, o)})
+			if _, err := b.Create(t.Context(), "shop", failing(data, 1<<20+1, enough), nil); !errors.Is(err, enough) {
+				t.Errorf("%s: a source that fails: %v", m, err)
+			}
+			if left := objects(t, vol); len(left) != 0 {
+				t.Errorf("%s: left %q", m, left)
+			}
+			s := create(t, b, "shop", data)
+			if err := b.Restore(t.Context(), s.Ref(), failingWriter{enough}); !errors.Is(err, enough) {
+				t.Errorf("%s: a writer that fails: %v", m, err)
+			}
+			ctx, cancel := context.WithCancelCause(t.Context())
+			err := b.RestoreFunc(ctx, s.Ref(), func(_ context.Context, r io.Reader) error {
+				_, err := io.CopyN(io.Discard, r, 1000)
+				cancel(enough)
+				return err
+			})
+			if !errors.Is(err, enough) {
+				t.Errorf("%s: cancelled while it is read: %v", m, err)
+			}
+			r, err := b.OpenObject(t.Context(), s.Details.Objects[0])
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := io.CopyN(io.Discard, r, 1000); err != nil {
+				t.Errorf("%s: %v", m, err)
+			}
+			if err := r.Close(); err != nil {
+				t.Errorf("%s: closed after the first bytes: %v", m, err)
+			}
+		})
 	}
 }
