@@ -55,6 +55,7 @@ const (
 	maxMatch = 273
 	maxPlain = 2 << 20  // bytes of a chunk
 	maxCoded = 64 << 10 // likewise, as they are stored
+	worst    = 64       // no symbol and the end of its chunk take more
 )
 
 // Encoder encodes blocks, one at a time, in 5 bytes of memory for each byte of the dictionary, and 250 KiB.
@@ -76,8 +77,9 @@ func NewEncoder(p Params) *Encoder {
 	return e
 }
 
-// Encode appends src, which is shorter than 2 GiB, to dst, as LZMA2 chunks of which the first resets dictionary, state and properties; without the zero byte that ends a
-// stream. Blocks one behind the other are one stream. What an Encoder encoded before makes no difference.
+// Encode appends src, which is shorter than 2 GiB, to dst, as LZMA2 chunks of which the first resets dictionary, state and properties;
+// without the zero byte that ends a stream. Blocks one behind the other are one stream. What an Encoder encoded before makes no
+// difference.
 func (e *Encoder) Encode(dst, src []byte) []byte {
 	e.src, e.pos, e.known = src, 0, false
 	e.finder.reset(src)
@@ -105,7 +107,6 @@ func (e *Encoder) Encode(dst, src []byte) []byte {
 
 // encodeChunk encodes as much as goes into a chunk.
 func (e *Encoder) encodeChunk(start int) {
-	const worst = 64 // more than one symbol and the end take
 	e.rc.reset()
 	for e.pos < len(e.src) && e.pos-start <= maxPlain-maxMatch && e.rc.n <= maxCoded-worst {
 		length, back := e.choose()
@@ -133,17 +134,12 @@ func appendChunkHeader(dst []byte, reset byte, plain, coded int) []byte {
 	return dst
 }
 
-// appendStored appends chunks that are not compressed.
+// appendStored appends a chunk that is not compressed; coding it would have filled a chunk, so it is no longer than that.
 func appendStored(dst, plain []byte, resetDictionary bool) []byte {
-	for len(plain) > 0 {
-		n := min(len(plain), 64<<10)
-		control := byte(2)
-		if resetDictionary {
-			control, resetDictionary = 1, false
-		}
-		dst = append(dst, control, byte((n-1)>>8), byte(n-1))
-		dst = append(dst, plain[:n]...)
-		plain = plain[n:]
+	control := byte(2)
+	if resetDictionary {
+		control = 1
 	}
-	return dst
+	n := len(plain) - 1
+	return append(append(dst, control, byte(n>>8), byte(n)), plain...)
 }

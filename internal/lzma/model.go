@@ -51,35 +51,43 @@ type model struct {
 // reset makes everything as likely as not.
 func (m *model) reset() {
 	m.state, m.reps = 0, [4]uint32{}
+	m.fill(probInit)
+}
+
+// fill sets all probabilities.
+func (m *model) fill(prob uint16) {
 	for i := range states {
-		fill(m.isMatch[i][:])
-		fill(m.isRepLong[i][:])
+		fill(m.isMatch[i][:], prob)
+		fill(m.isRepLong[i][:], prob)
 	}
-	for _, probs := range [][]uint16{m.isRep[:], m.isRep0[:], m.isRep1[:], m.isRep2[:], m.special[:], m.align[:]} {
-		fill(probs)
-	}
+	fill(m.isRep[:], prob)
+	fill(m.isRep0[:], prob)
+	fill(m.isRep1[:], prob)
+	fill(m.isRep2[:], prob)
 	for i := range m.literals {
-		fill(m.literals[i][:])
+		fill(m.literals[i][:], prob)
 	}
 	for i := range m.slots {
-		fill(m.slots[i][:])
+		fill(m.slots[i][:], prob)
 	}
-	m.match.reset()
-	m.rep.reset()
+	fill(m.special[:], prob)
+	fill(m.align[:], prob)
+	m.match.fill(prob)
+	m.rep.fill(prob)
 }
 
-func (l *lengths) reset() {
-	fill(l.choice[:])
+func (l *lengths) fill(prob uint16) {
+	fill(l.choice[:], prob)
 	for i := range posStates {
-		fill(l.low[i][:])
-		fill(l.middle[i][:])
+		fill(l.low[i][:], prob)
+		fill(l.middle[i][:], prob)
 	}
-	fill(l.high[:])
+	fill(l.high[:], prob)
 }
 
-func fill(probs []uint16) {
+func fill(probs []uint16, prob uint16) {
 	for i := range probs {
-		probs[i] = probInit
+		probs[i] = prob
 	}
 }
 
