@@ -2,7 +2,6 @@ package header
 
 import (
 	"bytes"
-	"fmt"
 	"math"
 	"runtime"
 	"slices"
@@ -129,21 +128,6 @@ func TestHugeNumbers(t *testing.T) {
 			if err == nil {
 				wantConsistent(t, got)
 			}
-		}
-	}
-}
-
-// Compare the speed of both lengths: it should be much the same.
-func BenchmarkHostile(b *testing.B) {
-	for _, n := range []int{MaxSize / 16, MaxSize} {
-		for name, header := range hostile(n) {
-			b.Run(fmt.Sprintf("%s/%d", name, n), func(b *testing.B) {
-				b.SetBytes(int64(len(header)))
-				b.ReportAllocs()
-				for b.Loop() {
-					Parse(header)
-				}
-			})
 		}
 	}
 }
