@@ -36,7 +36,7 @@ func stockArchive(t testing.TB, files map[string][]byte, args ...string) []byte 
 
 // Every method of 7-Zip, with and without a password and an encrypted header.
 func TestStockArchives(t *testing.T) {
-	plain := append(dump(3<<20), noise(100_000)...)
+	plain := append(dump(1<<20), noise(100_000)...)
 	p := password(t, "correct horse: Größe €, 𝄞")
 	for _, m := range []string{
 		"-mx=6", "-mx=1", "-m0=LZMA2:d=1m:c=1m", "-m0=LZMA2:d=64k", "-m0=LZMA", "-m0=LZMA:lc=0:lp=2:pb=0", "-m0=Deflate", "-m0=BZip2",

@@ -40,40 +40,49 @@ func (o Options) block() int {
 
 // Stock 7-Zip and our Reader get back what was written, at every size where something changes. Blocks of more than 4 MiB take make long.
 func TestWriter(t *testing.T) {
-	p := password(t, testKey)
 	for _, o := range formats() {
 		t.Run(o.String(), func(t *testing.T) {
 			t.Parallel()
 			block := o.block()
 			around := []int{block - 1, block, block + 1, 2*block + 5}
-			for _, n := range []int{0, 1, 15, 16, 17, 1000} {
-				checkWritten(t, dump(n), p, o)
-				checkWritten(t, noise(n), p, o)
-			}
 			if block > 4<<20 && os.Getenv("BACKUP_LONG_TESTS") == "" {
 				around = []int{2 << 20}
 			}
 			text := dump(around[len(around)-1])
-			for _, n := range around {
-				checkWritten(t, text[:n], p, o)
+			var plain [][]byte
+			for _, n := range append(around, 0, 1, 15, 16, 17, 1000) {
+				plain = append(plain, text[:n])
 			}
-			checkWritten(t, noise(min(block+1, 4<<20)), p, o)
+			for _, n := range []int{15, 16, 17, min(block+1, 4<<20)} {
+				plain = append(plain, noise(n))
+			}
+			checkWritten(t, o, plain)
 		})
 	}
 }
 
-// checkWritten has an archive of plain read by 7-Zip and by us.
-func checkWritten(t *testing.T, plain []byte, p Password, o Options) {
+// checkWritten has archives of each of plain read by 7-Zip and by us.
+func checkWritten(t *testing.T, o Options, plain [][]byte) {
 	t.Helper()
-	archive := archiveOf(t, plain, p, &o)
-	path := save(t, t.TempDir(), "a.7z", archive)
-	must7zz(t, "", "t", "-p"+p.Reveal(), path)
-	wantSame(t, "7zz x", must7zz(t, "", "x", "-so", "-p"+p.Reveal(), path), plain)
-	got, err := extract(t.Context(), archive, p)
-	if err != nil {
-		t.Fatalf("%d bytes: %v", len(plain), err)
+	p, dir := password(t, testKey), t.TempDir()
+	for i, b := range plain {
+		archive := archiveOf(t, b, p, &o)
+		save(t, dir, fmt.Sprintf("%d.7z", i), archive)
+		got, err := extract(t.Context(), archive, p)
+		if err != nil {
+			t.Fatalf("%d bytes: %v", len(b), err)
+		}
+		wantSame(t, "reading", got, b)
 	}
-	wantSame(t, "reading", got, plain)
+	must7zz(t, dir, "t", "-p"+p.Reveal(), "*.7z")
+	must7zz(t, dir, "x", "-p"+p.Reveal(), "-oextracted/*", "*.7z")
+	for i, b := range plain {
+		got, err := os.ReadFile(filepath.Join(dir, "extracted", fmt.Sprint(i), "shop.sql"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		wantSame(t, "7zz x", got, b)
+	}
 }
 
 // What 7-Zip says of an archive.
@@ -221,7 +230,7 @@ func TestWriterFails(t *testing.T) {
 	p, plain := password(t, testKey), noise(3<<20)
 	whole := int64(len(archiveOf(t, plain, p, &Options{Method: Copy})))
 	for _, o := range []Options{{}, {Method: LZMA2, Level: 1}, {Method: Copy}} {
-		for at := int64(0); at < whole; at += 300_007 {
+		for at := int64(0); at < whole; at += 700_007 {
 			full := errors.New("no space left")
 			dst := &failing{memory: &memory{}, at: at, err: full}
 			w, err := NewWriter(dst, FileHeader{Name: "a"}, p, &o)
