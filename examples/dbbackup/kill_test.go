@@ -65,10 +65,13 @@ func TestKill(t *testing.T) {
 	s.sweepAll(content)
 }
 
+// killedFormats are stored in different ways: a .7z gets its first bytes last.
+var killedFormats = [][]string{nil, nil, {"--encryption=7z"}, {"--encryption=7z", "--7z-method=copy", "--segment-size=5000000"}}
+
 // killOne starts a backup of data and kills it: while it reads, or within the moments after its input has ended.
 func (s *shell) killOne(random *rand.Rand, data []byte) {
 	s.t.Helper()
-	cmd := s.program("backup", "--name=shop")
+	cmd := s.program(append([]string{"backup", "--name=shop"}, killedFormats[random.IntN(len(killedFormats))]...)...)
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
 		s.t.Fatal(err)
