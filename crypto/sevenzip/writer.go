@@ -40,7 +40,6 @@ type Writer struct {
 	dst  io.WriteSeeker
 	base int64
 	a    *archive
-	err  error
 }
 
 // NewWriter begins an archive at dst's current position, encrypted with password; o is nil for the defaults. Close must be called: before, what
