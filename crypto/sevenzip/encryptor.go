@@ -63,18 +63,12 @@ func (e *encryptor) HeadSize() int { return header.StartSize }
 func (e *encryptor) Params() map[string]string { return e.settings.params() }
 
 // KeyIDs is the id of the key that the password stands for. Other passwords have none: it would help to guess them.
-func (e *encryptor) KeyIDs() []string { return keyIDs(e.passwords[:1]) }
-
-// HeldKeyIDs implements [crypto.KeyHolder].
-func (e *encryptor) HeldKeyIDs() []string { return keyIDs(e.passwords) }
-
-func keyIDs(passwords []Password) (ids []string) {
-	for _, p := range passwords {
-		if id := p.keyID(); id != "" {
-			ids = append(ids, id)
-		}
+// It is no [crypto.KeyHolder] for the same reason: what has no id would seem not to be there.
+func (e *encryptor) KeyIDs() []string {
+	if id := e.passwords[0].keyID(); id != "" {
+		return []string{id}
 	}
-	return ids
+	return nil
 }
 
 func (e *encryptor) Encrypt(ctx context.Context, dst io.Writer, id crypto.Identity) (crypto.Encryption, error) {
