@@ -20,14 +20,14 @@ type matches struct {
 // match is a length and a distance, less one.
 type match struct{ length, distance uint32 }
 
-// finder finds earlier occurrences. Positions of the same hash of 5 bytes are a row of one table, with a byte of further hash for each, so that one
-// load tells which of them to look at. A chain would be a load for each that depends on the one before. Positions are stored plus one: 0 is none.
+// finder finds earlier occurrences. Positions of the same hash of 5 bytes are a row of a table, with a byte of further hash for each, the
+// tag, so that one load tells which of them to look at; a row of 16 is a cache line. A chain would be a load for each that depends on the
+// one before. Positions are stored plus one: 0 is none.
 type finder struct {
 	Params
 	src   []byte
-	shift uint     // makes a hash a row's number and the byte
-	tags  []uint64 // of rows: each has Row bytes, the first of which is the place of the newest entry
-	rows  []uint32 // of rows: Row positions, the first of which is not used
+	shift uint     // makes a hash a row's number and the tag
+	table []uint32 // of rows: Row/4 that are Row tags, and the positions that the last 3*Row/4 of these are of; the first tag is the newest's place
 	hash2 [1 << hash2Bits]uint32
 	hash3 [1 << hash3Bits]uint32
 }
@@ -37,17 +37,16 @@ func (f *finder) init(p Params) {
 	f.Nice = min(max(p.Nice, minFind), maxMatch)
 }
 
-// reset forgets everything. The tables are as large as the dictionary, or as src if that is smaller: what is short is also quick.
+// reset forgets everything. The table is as large as the dictionary, or as src if that is smaller: what is short is also quick.
 func (f *finder) reset(src []byte) {
 	f.src = src
 	size := max(bits.Len(uint(max(min(f.Dictionary, len(src)), 1)-1)), 12)
 	f.shift = uint(64 - size + bits.TrailingZeros(uint(f.Row)) - 8)
-	if cap(f.rows) < 1<<size {
-		f.tags, f.rows = make([]uint64, 1<<size/8), make([]uint32, 1<<size)
+	if cap(f.table) < 1<<size {
+		f.table = make([]uint32, 1<<size)
 	}
-	f.tags, f.rows = f.tags[:1<<size/8], f.rows[:1<<size]
-	clear(f.tags)
-	clear(f.rows)
+	f.table = f.table[:1<<size]
+	clear(f.table)
 	f.hash2, f.hash3 = [1 << hash2Bits]uint32{}, [1 << hash3Bits]uint32{}
 }
 
@@ -64,15 +63,15 @@ func (f *finder) row(v uint64) (row int, tag byte) {
 
 // enter puts a position into a row, in the place of the oldest.
 func (f *finder) enter(row int, tag byte, pos int) {
-	tags := f.tags[row/8 : (row+f.Row)/8]
-	at := uint(byte(tags[0]))
-	if at <= 1 { // below the first, or the row is new
-		at = uint(f.Row)
+	r := f.table[row : row+f.Row]
+	at := r[0] & 0xff
+	if at <= uint32(f.Row)/4 { // the first, or the row is new
+		at = uint32(f.Row)
 	}
 	at--
-	tags[at/8] = tags[at/8]&^(0xff<<(at%8*8)) | uint64(tag)<<(at%8*8)
-	tags[0] = tags[0]&^0xff | uint64(at)
-	f.rows[row+int(at)] = uint32(pos + 1)
+	r[at/4] = r[at/4]&^(0xff<<(at%4*8)) | uint32(tag)<<(at%4*8)
+	r[0] = r[0]&^0xff | at
+	r[at] = uint32(pos + 1)
 }
 
 // skip enters n positions from pos on.
@@ -108,7 +107,7 @@ func (f *finder) find(pos int, m *matches, depth int) {
 	}
 	*h2, *h3 = uint32(pos+1), uint32(pos+1)
 	best = max(best, 4) // what shares a hash of 5 bytes but not these is of no use
-	entries := f.rows[row : row+f.Row]
+	entries := f.table[row : row+f.Row]
 	for ; which != 0 && depth > 0 && best < f.Nice && pos+best < len(src); depth-- {
 		k := uint(bits.TrailingZeros64(which))
 		which &= which - 1
@@ -125,14 +124,14 @@ func (f *finder) find(pos int, m *matches, depth int) {
 
 // candidates has a bit for each entry of a row that has the tag; the lowest is of the newest entry, which is at head.
 func (f *finder) candidates(row int, tag byte) (which uint64, head uint) {
-	tags := f.tags[row/8 : (row+f.Row)/8]
+	tags := f.table[row : row+f.Row/4]
 	const ones, low7 = 0x0101010101010101, 0x7f7f7f7f7f7f7f7f
-	for i, t := range tags {
-		x := t ^ ones*uint64(tag)
+	for i := 0; i+1 < len(tags); i += 2 {
+		x := (uint64(tags[i]) | uint64(tags[i+1])<<32) ^ ones*uint64(tag)
 		x = ^((x&low7 + low7) | x | low7) >> 7 // 1 in each byte that was the tag
-		which |= x * 0x0102040810204080 >> 56 << (8 * i)
+		which |= x * 0x0102040810204080 >> 56 << (4 * i)
 	}
-	which &^= 1
+	which &^= 1<<len(tags) - 1
 	head = uint(byte(tags[0]))
 	if f.Row == 64 {
 		return bits.RotateLeft64(which, -int(head)), head

@@ -21,11 +21,13 @@ func TestRows(t *testing.T) {
 					var got, want []int
 					which, head := f.candidates(row, tag)
 					for ; which != 0; which &= which - 1 {
-						if at := f.rows[row+(bits.TrailingZeros64(which)+int(head))%length]; at != 0 {
-							got = append(got, int(at)-1)
+						at := f.table[row+(bits.TrailingZeros64(which)+int(head))%length]
+						if at == 0 { // as find does: there are none behind
+							break
 						}
+						got = append(got, int(at)-1)
 					}
-					for pos := n - 1; pos >= max(n-length+1, 0); pos-- {
+					for pos := n - 1; pos >= max(n-length*3/4, 0); pos-- {
 						if byte(pos)%3 == tag {
 							want = append(want, pos)
 						}
