@@ -47,8 +47,8 @@ func wantDamage(t *testing.T, b *Backup, ref string, data []byte, what string) {
 
 // eachShape runs f for every encryption and both shapes of a manifest, without waiting for the pauses between tries.
 func eachShape(t *testing.T, f func(t *testing.T, vol *storage.MemoryVolume, b *Backup)) {
-	for _, e := range []crypto.Encryptor{crypto.None, aes(testKey), readWrite(), lateFormat{aes(testKey)}, archives(sevenzip.Deflate)} {
-		for _, segment := range []int64{0, 1200} {
+	for _, e := range []crypto.Encryptor{crypto.None, aes(testKey), readWrite(), archives(sevenzip.Deflate)} {
+		for _, segment := range []int64{0, 700} { // one object, two or three
 			t.Run(fmt.Sprintf("%s %d", e.Name(), segment), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					vol, c := storage.Memory(), compress.Gzip(nil)
@@ -67,7 +67,7 @@ func step(n int) int {
 	if os.Getenv("BACKUP_LONG_TESTS") == "1" {
 		return 1
 	}
-	return max(1, n/150) | 1
+	return max(1, n/100) | 1
 }
 
 func TestOneBitAnywhere(t *testing.T) {
