@@ -20,7 +20,7 @@ each = @set -e; for m in $(MODULES); do (cd $$m && $(1)); done
 test: tools check unit
 
 unit:
-	$(GO) test -race -timeout 5m $(TESTFLAGS) ./...
+	$(GO) test -race -timeout 10m $(TESTFLAGS) ./...
 	@GO='$(GO)' scripts/servers.sh -race $(TESTFLAGS)
 
 check: fmt vet staticcheck
