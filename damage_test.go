@@ -67,7 +67,7 @@ func step(n int) int {
 	if os.Getenv("BACKUP_LONG_TESTS") == "1" {
 		return 1
 	}
-	return max(1, n/100) | 1
+	return max(1, n/75) | 1
 }
 
 func TestOneBitAnywhere(t *testing.T) {

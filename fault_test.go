@@ -96,7 +96,7 @@ func archived(segment int64) Options {
 
 // shapes are the ways to store that differ in what a volume is asked for, by name.
 func shapes() map[string]Options {
-	return map[string]Options{"0": plain(0), "1000": plain(1000), "7z 0": archived(0), "7z 1000": archived(1000)}
+	return map[string]Options{"0": plain(0), "1000": plain(1000), "7z 1000": archived(1000)}
 }
 
 var errSource = errors.New("the dump failed")
