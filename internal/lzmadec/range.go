@@ -84,17 +84,27 @@ func (r *rangeDecoder) tree(probs []uint16, bits uint) uint32 {
 	return n - 1<<bits
 }
 
-// reverse decodes a number of so many bits, the lowest first.
+// reverse decodes a number of so many bits, the lowest first. These are hard to predict, so there is no branch on them.
 func (r *rangeDecoder) reverse(probs []uint16, bits uint) (v uint32) {
+	in, pos, rng, code := r.in, r.pos, r.rng, r.code
 	n := uint32(1)
 	for i := range bits {
-		if r.bit(&probs[n]) {
-			n = 2*n + 1
-			v |= 1 << i
-		} else {
-			n = 2 * n
+		if rng < rangeTop {
+			rng <<= 8
+			code = code<<8 | uint32(in[pos])
+			pos++
 		}
+		p := uint32(probs[n])
+		bound := rng >> probBits * p
+		zero := uint32((uint64(code) - uint64(bound)) >> 32) // all ones if the bit is 0
+		rng -= bound
+		rng += (bound - rng) & zero
+		code -= bound &^ zero
+		probs[n] = uint16(p - uint32(int32(p-zero&(1<<probBits-31))>>probShift))
+		n = 2*n + 1 + zero
+		v |= (1 + zero) << i
 	}
+	r.pos, r.rng, r.code = pos, rng, code
 	return v
 }
 
