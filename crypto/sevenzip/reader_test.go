@@ -50,7 +50,11 @@ func TestStockArchives(t *testing.T) {
 				for i := range args {
 					args[i] = strings.ReplaceAll(args[i], "\x00", " ")
 				}
-				for _, data := range [][]byte{nil, []byte("x"), plain} {
+				long := plain
+				if strings.Contains(m, "PPMd") { // a minute under the race detector
+					long = plain[:50_000]
+				}
+				for _, data := range [][]byte{nil, []byte("x"), long} {
 					archive := stockArchive(t, map[string][]byte{"shop.sql": data}, args...)
 					got, err := extract(t.Context(), archive, wrong, p)
 					if err != nil {

@@ -227,10 +227,10 @@ func (pipe) Seek(int64, int) (int64, error) { return 0, errors.New("illegal seek
 
 // The destination's error is the one returned, wherever it comes, and there is no head after it.
 func TestWriterFails(t *testing.T) {
-	p, plain := password(t, testKey), noise(3<<20)
+	p, plain := password(t, testKey), noise(1<<20+1000)
 	whole := int64(len(archiveOf(t, plain, p, &Options{Method: Copy})))
 	for _, o := range []Options{{}, {Method: LZMA2, Level: 1}, {Method: Copy}} {
-		for at := int64(0); at < whole; at += 700_007 {
+		for at := int64(0); at < whole; at += 250_007 {
 			full := errors.New("no space left")
 			dst := &failing{memory: &memory{}, at: at, err: full}
 			w, err := NewWriter(dst, FileHeader{Name: "a"}, p, &o)

@@ -5,7 +5,7 @@ package lzma
 // Params are the settings of an [Encoder]. Larger numbers make smaller output, and take more time.
 type Params struct {
 	Dictionary int // how far back matches reach, in bytes
-	Row        int // how many candidates are kept for one match: 16, 32 or 64, one of which is lost
+	Row        int // how many candidates are kept for one match: 16, 32 or 64, less a quarter for the tags
 	Depth      int // how many of them are compared
 	Nice       int // a match of this length is taken as it is; 8 to 273
 	Block      int // the length of block that suits the dictionary, in bytes
@@ -19,7 +19,7 @@ var levels = [10]Params{
 	4: {Dictionary: 4 << 20, Row: 32, Depth: 31, Nice: 64},
 	5: {Dictionary: 8 << 20, Row: 32, Depth: 31, Nice: 96},
 	6: {Dictionary: 8 << 20, Row: 64, Depth: 63, Nice: 128},
-	7: {Dictionary: 16 << 20, Row: 64, Depth: 63, Nice: 192},
+	7: {Dictionary: 16 << 20, Row: 32, Depth: 31, Nice: 192},
 	8: {Dictionary: 16 << 20, Row: 64, Depth: 63, Nice: 273},
 	9: {Dictionary: 32 << 20, Row: 64, Depth: 63, Nice: 273},
 }
@@ -58,7 +58,7 @@ const (
 	worst    = 64       // no symbol and the end of its chunk take more
 )
 
-// Encoder encodes blocks, one at a time, in 5 bytes of memory for each byte of the dictionary, and 250 KiB.
+// Encoder encodes blocks, one at a time, in 4 bytes of memory for each byte of the dictionary, and 250 KiB.
 type Encoder struct {
 	finder finder
 	model  model
