@@ -11,7 +11,7 @@ var small = Params{Dictionary: 4 << 10, Row: 16, Depth: 15, Nice: 32}
 
 // TestDictionaryBorder: what lies as far back as the dictionary is large is a match, what lies beyond is none.
 func TestDictionaryBorder(t *testing.T) {
-	// The longest makes it a chunk that coding pays for, as only the small one is else noise; none of it matches anything before.
+	// Zeros between two equal phrases of noise: what is coded is one phrase or both.
 	for _, p := range []Params{small, Level(1)} {
 		for _, beyond := range []int{-1, 0, 1, 2} {
 			for _, rows := range []int{16, 32, 64} {

@@ -27,7 +27,7 @@ type finder struct {
 	Params
 	src   []byte
 	shift uint     // makes a hash a row's number and the tag
-	table []uint32 // of rows: Row/4 that are Row tags, and the positions that the last 3*Row/4 of these are of; the first tag is the newest's place
+	table []uint32 // of rows: Row/4 that hold Row tags, then the positions of the last 3*Row/4 tags; the first tag is the newest's place
 	hash2 [1 << hash2Bits]uint32
 	hash3 [1 << hash3Bits]uint32
 }

@@ -9,8 +9,8 @@ import (
 // fuzzLimit is how long a block of the fuzz target gets: several chunks.
 const fuzzLimit = 200_000
 
-// unfold makes a block of a program, so that a few bytes make matches from far back: each command is a byte, of which two bits say what it
-// does, and two of operands.
+// unfold makes a block of a program, so that a few bytes make matches from far back: each command is a byte, of which two bits say
+// what it does, and two of operands.
 func unfold(program []byte) (plain []byte) {
 	for len(program) >= 3 && len(plain) < fuzzLimit {
 		kind, n := program[0]>>6, int(program[0]&63)+1

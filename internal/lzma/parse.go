@@ -3,8 +3,8 @@ package lzma
 // much says that a distance is so much farther that a length more does not pay for it.
 func much(near, far uint32) bool { return far>>7 > near }
 
-// choose decides what is encoded at pos: a literal, or so many bytes from back. What it decides by are lengths and magnitudes of distances, not
-// prices; the rules are those of the LZMA SDK's fast mode.
+// choose decides what is encoded at pos: a literal, or so many bytes from back. What it decides by are lengths and magnitudes of
+// distances, not prices; the rules are those of the LZMA SDK's fast mode.
 func (e *Encoder) choose() (length, back int) {
 	if !e.known {
 		e.finder.find(e.pos, e.here, e.finder.Depth)
