@@ -11,7 +11,7 @@ import (
 func text(n int) []byte {
 	var b bytes.Buffer
 	for i := 0; b.Len() < n; i++ {
-		fmt.Fprintf(&b, "INSERT INTO t VALUES (%d, 'customer %x', %d.%02d);\n", i, i*i*2654435761, i%977, i*7%100)
+		fmt.Fprintf(&b, "INSERT INTO t VALUES (%d, 'customer %x', %d.%02d);\n", i, uint32(i*i)*2654435761, i%977, i*7%100)
 	}
 	return b.Bytes()[:n]
 }
