@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """A second reader of the backup format, written from docs/FORMAT.md alone: it shows that the text suffices.
 
-    secondreader.py VOLUME_DIR NAME/ID|NAME/latest [--key base64:…]… [--age-identity FILE]
+    secondreader.py VOLUME_DIR NAME/ID|NAME/latest [--key base64:…]… [--age-identity FILE] [--password TEXT]
 
 Writes the plain stream to standard output once all of it is verified; otherwise nothing, and exits with 1. Whoever
 gives a key expects encrypted snapshots. Needs Python 3.11, python3-cryptography, and for what is made
-with them the tools zstd, xz and age. Comments in quotes name sections of FORMAT.md.
+with them the tools zstd, xz, age and 7zz. Comments in quotes name sections of FORMAT.md.
 """
 import argparse
 import base64
@@ -249,8 +249,8 @@ class NoEncryption:
 Envelope = namedtuple("Envelope", "key_id name id wrapped aad")
 
 
-def hkdf(key, salt, info):
-    return HKDF(hashes.SHA256(), 32, salt, info).derive(key)
+def hkdf(key, salt, info, size=32):
+    return HKDF(hashes.SHA256(), size, salt, info).derive(key)
 
 
 def open_gcm(key, nonce, ciphertext, aad, what):
@@ -357,6 +357,36 @@ class Age:
         run_tool(self.command, stored, write)
 
 
+# --- "7z" ---
+
+class SevenZip:
+    """The archive itself is for stock 7-Zip."""
+
+    def __init__(self, keys, header):
+        require(not header, "7z has an encryption.header")
+        require(keys.aes or keys.password, "this takes a key or a password")
+        self.keys = keys
+
+    def open_seal(self, sealed, line1):
+        require(len(sealed) == 93 and sealed[:8] == b"DBBK7ZS\x01", "the seal is not one of 7z")
+        salt, check, nonce, ciphertext = sealed[9:25], sealed[25:33], sealed[33:45], sealed[45:]
+        for master, self.password in self.masters(sealed[8], salt):
+            derived = hkdf(master, salt, b"7z manifest", 40)
+            if derived[32:] == check:
+                return open_gcm(derived[:32], nonce, ciphertext, line1, "the seal")
+        raise Refused("no key or password fits, or the seal was changed")
+
+    def masters(self, kind, salt):
+        require(kind in (1, 2), "the seal is of a kind that 7z does not have")
+        if kind == 1:
+            return [(key, key.hex()) for key in self.keys.aes]
+        passwords = [self.keys.password] if self.keys.password else []
+        return [(hashlib.pbkdf2_hmac("sha256", p.encode(), salt, 600_000), p) for p in passwords]
+
+    def decrypt(self, stored, write):
+        run_tool(["7zz", "x", "-so", "-p" + self.password, stored.name], stored, write)
+
+
 # --- "The stored stream" ---
 
 def copy(source, write):
@@ -418,12 +448,12 @@ def unxz(source, write):
 
 
 DECOMPRESS = {"none": copy, "gzip": gunzip, "zstd": unzstd, "xz": unxz}
-ENCRYPTIONS = {"none": NoEncryption, "aes256": AES256, "age": Age}
+ENCRYPTIONS = {"none": NoEncryption, "aes256": AES256, "age": Age, "7z": SevenZip}
 
 
 # --- "Reading", by its steps ---
 
-Keys = namedtuple("Keys", "aes age_identity directory name id")
+Keys = namedtuple("Keys", "aes age_identity password directory name id")
 
 
 class PlainStream:
@@ -478,7 +508,7 @@ def read_stored(directory, manifest, digests, header):
     return stored
 
 
-def read_snapshot(volume, reference, aes_keys, age_identity):
+def read_snapshot(volume, reference, aes_keys, age_identity, password):
     name, snapshot_id = resolve(volume, reference)
     directory = os.path.join(volume, name)
     data = read_object(directory, snapshot_id + ".manifest.json", MIB)
@@ -491,11 +521,11 @@ def read_snapshot(volume, reference, aes_keys, age_identity):
     manifest, header = check_line1(lines[0], name, snapshot_id)
     compression, encryption = manifest["compression"]["name"], manifest["encryption"]["name"]
     seal = parse_line2(lines[1], encryption)
-    expected = aes_keys or age_identity  # step 3
+    expected = aes_keys or age_identity or password  # step 3
     require(encryption != "none" or not expected, "the snapshot is not encrypted, though a key was given")
     require(compression in DECOMPRESS, f"this reader does not have the compression {compression}")
     require(encryption in ENCRYPTIONS, f"this reader does not have the encryption {encryption}")
-    opener = ENCRYPTIONS[encryption](Keys(aes_keys, age_identity, directory, name, snapshot_id), header)  # step 4
+    opener = ENCRYPTIONS[encryption](Keys(aes_keys, age_identity, password, directory, name, snapshot_id), header)  # step 4
     plain = PlainStream(manifest["plain_size"], opener.open_seal(seal, lines[0]))  # step 5
     digests = read_sums(directory, manifest)  # step 6
     stored = read_stored(directory, manifest, digests, header)  # step 7
@@ -512,9 +542,10 @@ def main():
     parser.add_argument("reference", metavar="NAME/ID")
     parser.add_argument("--key", action="append", default=[])
     parser.add_argument("--age-identity")
+    parser.add_argument("--password")
     args = parser.parse_args()
     try:
-        plain = read_snapshot(args.volume, args.reference, list(map(parse_key, args.key)), args.age_identity)
+        plain = read_snapshot(args.volume, args.reference, list(map(parse_key, args.key)), args.age_identity, args.password)
         plain.seek(0)
         shutil.copyfileobj(plain, sys.stdout.buffer, MIB)
         sys.stdout.flush()

@@ -13,8 +13,8 @@ python=python3
 $python -c 'import cryptography' 2>/dev/null || python=/usr/bin/python3 # Debian's, which has Debian's packages
 missing=()
 $python -c 'import cryptography' 2>/dev/null || missing+=(python3-cryptography)
-for tool in zstd xz age age-keygen; do
-	command -v $tool >/dev/null || missing+=("$(case $tool in xz) echo xz-utils ;; age-keygen) echo age ;; *) echo $tool ;; esac)")
+for tool in zstd xz age age-keygen 7zz; do
+	command -v $tool >/dev/null || missing+=("$(case $tool in xz) echo xz-utils ;; age-keygen) echo age ;; 7zz) echo 7zip ;; *) echo $tool ;; esac)")
 done
 if [ ${#missing[@]} != 0 ]; then
 	echo "secondreader: installing ${missing[*]}"
@@ -31,6 +31,8 @@ trap 'rm -rf "$work"' EXIT
 golden=testdata/golden
 old=$(sed -n 's/^aes256-old //p' $golden/keys.txt)
 new=$(sed -n 's/^aes256-new //p' $golden/keys.txt)
+archive_key=$(sed -n 's/^7z-key //p' $golden/keys.txt)
+archive_password=$(sed -n 's/^7z-password //p' $golden/keys.txt)
 sed -n 's/^age //p' $golden/keys.txt >"$work/identity"
 age-keygen -o "$work/other-identity" 2>/dev/null
 
@@ -105,6 +107,8 @@ for volume in "$golden"/*/; do
 	*aes256) flags=(--key "$old") wrong=(--key "$new") ;;
 	*age) flags=(--age-identity "$work/identity") wrong=(--age-identity "$work/other-identity") ;;
 	*none) flags=() wrong=(--key "$old") ;;
+	*7z-key) flags=(--key "$archive_key") wrong=(--key "$new") ;;
+	*7z-password) flags=(--password "$archive_password") wrong=(--password another) ;;
 	*) fail "what is $volume?" ;;
 	esac
 	plain=$golden/plain.sql
@@ -123,7 +127,8 @@ for volume in "$golden"/*/; do
 	refuses "$volume, another key" "$volume" "${wrong[@]}"
 	case $volume in */numbered-none-none) with_copy exchange "$id.sql.002" "$id.sql.003"; refuses "$volume, segments exchanged" "$work/copy" ;; esac
 	case $volume in */rollover-*)
-		with_copy exchange "$id.sql.aes" "$id.sql.aes.002"
+		first=$(cd "$volume/shop/eu" && echo "$id".sql.*[!0-9])
+		with_copy exchange "$first" "$first.002"
 		refuses "$volume, segments exchanged" "$work/copy" "${flags[@]}"
 		with_copy exchange "$id.sums-001.json" "$id.sums-002.json"
 		refuses "$volume, sums exchanged" "$work/copy" "${flags[@]}"
@@ -149,7 +154,7 @@ name=shop
 written() {
 	rm -rf "$work/volume"
 	BACKUP_VOLUME=file://$work/volume "$work/dbbackup" backup --name shop --min-size 0 --compression "$1" --encryption "$2" "$work/plain" >/dev/null
-	case $2 in none) flags=() ;; aes256) flags=(--key "$old") ;; age) flags=(--age-identity "$work/identity") ;; esac
+	case $2 in none) flags=() ;; aes256 | 7z) flags=(--key "$old") ;; age) flags=(--age-identity "$work/identity") ;; esac
 	reads "$work/volume" "$work/plain" "${flags[@]}"
 	echo "ok dbbackup: $1, $2, $(stat -c %s "$work/plain") bytes"
 }
@@ -161,3 +166,4 @@ done
 for encryption in none aes256 age; do
 	for compression in none gzip zstd xz; do written $compression $encryption; done
 done
+for method in deflate lzma2 copy; do BACKUP_7Z_METHOD=$method written none 7z; done
