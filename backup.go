@@ -97,6 +97,9 @@ func New(vol storage.Volume, opts *Options) (*Backup, error) {
 	if opts.SegmentSize < 0 || opts.SegmentSize > MaxSegmentSize {
 		return nil, fmt.Errorf("backup: Options.SegmentSize is %d, it must be between 0 and %d bytes", opts.SegmentSize, int64(MaxSegmentSize))
 	}
+	if late, ok := opts.Encryptor.(crypto.LateHeader); ok && opts.SegmentSize > 0 && opts.SegmentSize < int64(late.HeadSize()) {
+		return nil, fmt.Errorf("backup: Options.SegmentSize is %d, with encryption %s it must be at least %d bytes", opts.SegmentSize, late.Name(), late.HeadSize())
+	}
 	for _, e := range b.encryptors {
 		if e == nil {
 			return nil, errors.New("backup: an Encryptor in Options.ReadWith is nil")

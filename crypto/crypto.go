@@ -136,7 +136,11 @@ type KeyError struct {
 }
 
 func (e *KeyError) Error() string {
-	return "no key for this " + e.Format + " stream: needs " + list(e.Need) + ", have " + list(e.Have)
+	need := "one that it does not name"
+	if len(e.Need) > 0 {
+		need = list(e.Need)
+	}
+	return "no key for this " + e.Format + " stream: needs " + need + ", have " + list(e.Have)
 }
 
 func list(ids []string) string {

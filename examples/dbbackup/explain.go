@@ -28,6 +28,8 @@ func explain(err error) string {
 	switch {
 	case errors.As(err, &noKey) && noKey.Format == "age":
 		text += " (give --age-identities the file of one that can read it)"
+	case errors.As(err, &noKey) && noKey.Format == "7z":
+		text += " (put the key or password into " + keyVar + " or " + oldKeysVar + "; a password takes --encryption 7z)"
 	case errors.As(err, &noKey):
 		text += " (put the key into " + keyVar + " or " + oldKeysVar + ")"
 	case errors.Is(err, backup.ErrTooSmall):

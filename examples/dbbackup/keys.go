@@ -29,7 +29,7 @@ func (a *app) encryptors(write bool) ([]crypto.Encryptor, error) {
 	if err != nil {
 		return nil, err
 	}
-	first, err := a.encryption(write, !keys[0].IsZero(), len(passwords) > 0, len(ageKeys.Recipients) > 0)
+	first, err := a.encryption(write, !keys[0].IsZero(), a.env(keyVar) != "", len(ageKeys.Recipients) > 0)
 	if err != nil {
 		return nil, err
 	}
@@ -91,7 +91,7 @@ func (a *app) secrets() (keys []crypto.Key, passwords []sevenzip.Password, err e
 		keys[0], passwords = key, append(passwords, password)
 	}
 	for i, s := range slices.DeleteFunc(strings.Split(a.env(oldKeysVar), ","), isBlank) {
-		key, password, err := a.secret(s)
+		key, password, err := a.secret(strings.TrimSpace(s))
 		if err != nil {
 			return nil, nil, usagef("%s, key %d: %v", oldKeysVar, i+1, err)
 		}
@@ -103,8 +103,12 @@ func (a *app) secrets() (keys []crypto.Key, passwords []sevenzip.Password, err e
 // secret reads a key; for 7z also a password, of which there is no key. Otherwise what is no key is one that was mistyped.
 func (a *app) secret(s string) (key crypto.Key, password sevenzip.Password, err error) {
 	if a.settings.encryption != encryption7z || strings.HasPrefix(strings.TrimSpace(s), "base64:") {
-		if key, err = crypto.ParseKey(s); err != nil {
-			return key, password, fmt.Errorf("%w (only --encryption 7z takes passwords that are no keys)", err)
+		key, err = crypto.ParseKey(s)
+		if err != nil && a.settings.encryption != encryption7z {
+			err = fmt.Errorf("%w (only --encryption 7z takes passwords that are no keys)", err)
+		}
+		if err != nil {
+			return key, password, err
 		}
 		return key, sevenzip.FromKey(key), nil
 	}
