@@ -31,9 +31,9 @@
 // Of a dump of 221 MB, on two cores (docs/BENCHMARKS.md):
 //
 //	Deflate, level 6, the default   76.0 MB   177 MB/s    40 MiB of memory
-//	LZMA2, level 3                  57.9 MB    20 MB/s   170 MiB
-//	LZMA2, level 6                  53.4 MB    10 MB/s   230 MiB
+//	LZMA2, level 3                  58.2 MB    19 MB/s   155 MiB
+//	LZMA2, level 6                  53.6 MB    13 MB/s   200 MiB
 //
 // [Reader] knows Copy, Deflate, LZMA2, LZMA, BZip2, PPMd, Zstandard, the filters for executables and Delta, and AES-256: all that stock
-// 7-Zip writes, with dictionaries of up to 256 MiB.
+// 7-Zip writes but Deflate64, with dictionaries of up to 256 MiB.
 package sevenzip
