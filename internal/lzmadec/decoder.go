@@ -149,7 +149,7 @@ func (d *decoder) literal(at uint32) {
 	}
 	probs := &d.literals[at&d.lpMask<<d.lc|uint32(last)>>(8-d.lc)]
 	if d.state < 7 {
-		d.window[d.pos] = d.r.literal(probs)
+		d.window[d.pos] = byte(d.r.tree(probs[:], 8))
 	} else {
 		d.window[d.pos] = d.r.matched(probs, d.byteAt(int(d.reps[0])+1))
 	}

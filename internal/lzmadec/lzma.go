@@ -14,8 +14,7 @@ type Reader struct {
 	end   int    // of the input in in
 	eof   bool   // the input ends there
 	left  uint64 // plain bytes that are still to be decoded
-	read  int    // window[read:pos] is still to be read
-	err   error
+	out   output
 }
 
 // inputSize is how much of the input is read at a time, at least.
@@ -39,18 +38,7 @@ func NewReader(src io.Reader, props byte, dictionary uint32, size uint64) (*Read
 }
 
 func (r *Reader) Read(p []byte) (int, error) {
-	if len(p) == 0 {
-		return 0, nil
-	}
-	for r.read == r.d.pos {
-		if r.err != nil {
-			return 0, r.err
-		}
-		r.err = r.fill()
-	}
-	n := copy(p, r.d.window[r.read:r.d.pos])
-	r.read += n
-	return n, nil
+	return r.out.read(p, &r.d, r.fill)
 }
 
 // fill decodes more.
@@ -71,10 +59,7 @@ func (r *Reader) fill() error {
 	if r.left == 0 {
 		return r.finish()
 	}
-	if d.pos == len(d.window) {
-		d.before += int64(d.pos)
-		d.pos, r.read = 0, 0
-	}
+	r.out.wrap(d)
 	start := d.pos
 	limit := d.pos + int(min(r.left, uint64(len(d.window)-d.pos)))
 	outcome := d.decode(limit, r.safe())
@@ -131,10 +116,7 @@ func (r *Reader) finish() error {
 		return errEnd
 	}
 	if (d.r.code != 0 || d.r.pos < r.end) && d.r.pos <= r.end {
-		if len(d.window) == d.pos {
-			d.before += int64(d.pos)
-			d.pos, r.read = 0, 0
-		}
+		r.out.wrap(d)
 		at := d.pos
 		outcome := d.decode(at+1, r.end)
 		d.pos = at

@@ -171,8 +171,7 @@ type Reader2 struct {
 	src   *bufio.Reader
 	d     chunkDecoder
 	chunk []byte
-	read  int // window[read:pos] is still to be read
-	err   error
+	out   output
 }
 
 // NewReader2 returns a reader of the plain bytes of the stream of LZMA2 in src, of which it reads no more than that. dictionary is the
@@ -186,18 +185,7 @@ func NewReader2(src *bufio.Reader, dictionary uint32) *Reader2 {
 }
 
 func (r *Reader2) Read(p []byte) (int, error) {
-	if len(p) == 0 {
-		return 0, nil
-	}
-	for r.read == r.d.pos {
-		if r.err != nil {
-			return 0, r.err
-		}
-		r.err = r.fill()
-	}
-	n := copy(p, r.d.window[r.read:r.d.pos])
-	r.read += n
-	return n, nil
+	return r.out.read(p, &r.d.decoder, r.fill)
 }
 
 // fill decodes more.
@@ -208,10 +196,7 @@ func (r *Reader2) fill() error {
 			return err
 		}
 	}
-	if d.pos == len(d.window) {
-		d.before += int64(d.pos)
-		d.pos, r.read = 0, 0
-	}
+	r.out.wrap(&d.decoder)
 	return d.step(len(d.window))
 }
 

@@ -127,33 +127,6 @@ func (r *rangeDecoder) direct(bits uint) (v uint32) {
 	return v
 }
 
-// literal decodes a byte like a tree.
-func (r *rangeDecoder) literal(probs *[0x300]uint16) byte {
-	in, pos, rng, code := r.in, r.pos, r.rng, r.code
-	n := uint32(1)
-	for n < 0x100 {
-		if rng < rangeTop {
-			rng <<= 8
-			code = code<<8 | uint32(in[pos])
-			pos++
-		}
-		p := probs[n]
-		bound := rng >> probBits * uint32(p)
-		if code < bound {
-			rng = bound
-			probs[n] = p + (1<<probBits-p)>>probShift
-			n = 2 * n
-		} else {
-			rng -= bound
-			code -= bound
-			probs[n] = p - p>>probShift
-			n = 2*n + 1
-		}
-	}
-	r.pos, r.rng, r.code = pos, rng, code
-	return byte(n)
-}
-
 // matched decodes a byte that is not the one where the last match would go on: as long as its bits are the same their
 // probabilities depend on that one too.
 func (r *rangeDecoder) matched(probs *[0x300]uint16, other byte) byte {
