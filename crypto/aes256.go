@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+
+	"github.com/databasement/backup/internal/sink"
 )
 
 // AES256 encrypts and authenticates streams of up to 4 PiB with AES-256-GCM, each under a random data key of its own, which
@@ -75,7 +77,7 @@ func (a *aes256) Encrypt(ctx context.Context, dst io.Writer, id Identity) (Encry
 	if err != nil {
 		return nil, err
 	}
-	w, err := newSegmentWriter(sink{ctx: ctx, dst: dst}, derive(dataKey, "body"), header)
+	w, err := newSegmentWriter(sink.Sink{Ctx: ctx, Dst: dst}, derive(dataKey, "body"), header)
 	if err != nil {
 		return nil, fmt.Errorf("aes256: %w", err)
 	}

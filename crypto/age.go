@@ -10,6 +10,7 @@ import (
 	"io"
 
 	"filippo.io/age"
+	"github.com/databasement/backup/internal/sink"
 )
 
 // AgeOptions say who can read what [Age] writes, and what it can read itself.
@@ -83,7 +84,7 @@ func (a *ageEncryptor) Encrypt(ctx context.Context, dst io.Writer, _ Identity) (
 	if err := context.Cause(ctx); err != nil {
 		return nil, fmt.Errorf("age: %w", err)
 	}
-	late := &lateWriter{sink: sink{ctx: ctx, dst: dst}}
+	late := &lateWriter{Sink: sink.Sink{Ctx: ctx, Dst: dst}}
 	w, err := age.Encrypt(late, a.recipients...)
 	if err != nil {
 		return nil, fmt.Errorf("age: %w", err)
@@ -98,7 +99,7 @@ func (a *ageEncryptor) Encrypt(ctx context.Context, dst io.Writer, _ Identity) (
 
 // lateWriter keeps what is written before begun, and writes it with what comes first after.
 type lateWriter struct {
-	sink
+	sink.Sink
 	start []byte
 	begun bool
 }
@@ -109,10 +110,10 @@ func (l *lateWriter) Write(p []byte) (int, error) {
 		return len(p), nil
 	}
 	if l.start != nil {
-		l.sink.Write(l.start)
+		l.Sink.Write(l.start)
 		l.start = nil
 	}
-	return l.sink.Write(p)
+	return l.Sink.Write(p)
 }
 
 type ageEncryption struct {
@@ -128,28 +129,28 @@ func (e *ageEncryption) Write(p []byte) (int, error) {
 	if e.closed {
 		return 0, errClosed
 	}
-	if err := e.late.failed(); err != nil {
+	if err := e.late.Failed(); err != nil {
 		return 0, err
 	}
 	n, err := e.w.Write(p)
-	if e.late.err != nil {
-		err = e.late.err
+	if e.late.Err != nil {
+		err = e.late.Err
 	}
 	return n, err
 }
 
 func (e *ageEncryption) Close() error {
 	if e.closed {
-		return e.late.err
+		return e.late.Err
 	}
 	e.closed = true
-	if err := e.late.failed(); err != nil {
+	if err := e.late.Failed(); err != nil {
 		return err
 	}
-	if err := e.w.Close(); err != nil && e.late.err == nil {
-		e.late.err = fmt.Errorf("age: %w", err)
+	if err := e.w.Close(); err != nil && e.late.Err == nil {
+		e.late.Err = fmt.Errorf("age: %w", err)
 	}
-	return e.late.err
+	return e.late.Err
 }
 
 func (e *ageEncryption) Header() []byte { return bytes.Clone(e.header) }

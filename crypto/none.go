@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+
+	"github.com/databasement/backup/internal/sink"
 )
 
 // None stores streams as they are: in the clear, without a header and unsealed.
@@ -17,7 +19,7 @@ func (none) Extension() string { return "" }
 func (none) KeyIDs() []string  { return nil }
 
 func (none) Encrypt(ctx context.Context, dst io.Writer, _ Identity) (Encryption, error) {
-	return &noEncryption{sink: sink{ctx: ctx, dst: dst}}, nil
+	return &noEncryption{Sink: sink.Sink{Ctx: ctx, Dst: dst}}, nil
 }
 
 func (none) Open(_ context.Context, e Envelope) (Decryption, error) {
@@ -30,7 +32,7 @@ func (none) Open(_ context.Context, e Envelope) (Decryption, error) {
 var errNoSeal = errors.New("none: does not seal manifests")
 
 type noEncryption struct {
-	sink
+	sink.Sink
 	closed bool
 }
 
@@ -42,13 +44,13 @@ func (e *noEncryption) Write(p []byte) (int, error) {
 	if e.closed {
 		return 0, errClosed
 	}
-	return e.sink.Write(p)
+	return e.Sink.Write(p)
 }
 
 // Close has nothing to write, but must not report the end of a stream that was cancelled.
 func (e *noEncryption) Close() error {
 	e.closed = true
-	return e.failed()
+	return e.Failed()
 }
 
 type noDecryption struct{}

@@ -11,6 +11,8 @@ import (
 	"fmt"
 	"io"
 	"math"
+
+	"github.com/databasement/backup/internal/sink"
 )
 
 // The body of an AES256 stream is the wire format of Tink's streaming AEAD AES256-GCM-HKDF-1MB
@@ -60,14 +62,14 @@ func (c *segmentCipher) advance() {
 // segmentWriter encrypts a body. A full segment is written when more follows, since only then is it known
 // not to be the last.
 type segmentWriter struct {
-	sink
+	sink.Sink
 	c     *segmentCipher
 	start []byte // envelope and stream header, until they are written
 	room  int    // for plain bytes in the current segment
 	buf   []byte // the current segment's plain bytes, with capacity for the ciphertext
 }
 
-func newSegmentWriter(dst sink, key, header []byte) (*segmentWriter, error) {
+func newSegmentWriter(dst sink.Sink, key, header []byte) (*segmentWriter, error) {
 	streamHeader := make([]byte, streamHeaderSize)
 	streamHeader[0] = streamHeaderSize
 	rand.Read(streamHeader[1:]) // never fails
@@ -76,7 +78,7 @@ func newSegmentWriter(dst sink, key, header []byte) (*segmentWriter, error) {
 		return nil, err
 	}
 	return &segmentWriter{
-		sink:  dst,
+		Sink:  dst,
 		c:     c,
 		start: append(bytes.Clone(header), streamHeader...),
 		room:  segmentSize - streamHeaderSize - tagSize,
@@ -85,7 +87,7 @@ func newSegmentWriter(dst sink, key, header []byte) (*segmentWriter, error) {
 }
 
 func (w *segmentWriter) Write(p []byte) (n int, err error) {
-	for n < len(p) && w.err == nil {
+	for n < len(p) && w.Err == nil {
 		if len(w.buf) == w.room {
 			w.flush(false)
 			continue
@@ -94,36 +96,36 @@ func (w *segmentWriter) Write(p []byte) (n int, err error) {
 		w.buf = w.buf[:len(w.buf)+m]
 		n += m
 	}
-	return n, w.err
+	return n, w.Err
 }
 
 // Close writes the last segment, which may be empty, unless an error came before.
 func (w *segmentWriter) Close() error {
-	if w.err == nil {
+	if w.Err == nil {
 		w.flush(true)
 	}
-	err := w.err
-	if w.err == nil {
-		w.err = errClosed
+	err := w.Err
+	if w.Err == nil {
+		w.Err = errClosed
 	}
 	w.buf = nil
 	return err
 }
 
-// flush encrypts the current segment in place and writes it; errors stay in w.err.
+// flush encrypts the current segment in place and writes it; errors stay in w.Err.
 func (w *segmentWriter) flush(last bool) {
 	if w.c.done {
-		w.err = errTooLong
+		w.Err = errTooLong
 		return
 	}
 	if w.start != nil {
-		w.sink.Write(w.start)
+		w.Sink.Write(w.start)
 		w.start = nil
 	}
 	if last {
 		w.c.nonce[nonceSize-1] = 1
 	}
-	w.sink.Write(w.c.Seal(w.buf[:0], w.c.nonce[:], w.buf, nil))
+	w.Sink.Write(w.c.Seal(w.buf[:0], w.c.nonce[:], w.buf, nil))
 	w.c.advance()
 	w.room = segmentSize - tagSize
 	w.buf = w.buf[:0]

@@ -115,11 +115,7 @@ type builder struct {
 
 // output opens a coder.
 func (b *builder) output(coder int) (io.Reader, error) {
-	first := 0
-	for _, c := range b.f.Coders[:coder] {
-		first += c.Inputs
-	}
-	c := b.f.Coders[coder]
+	c, first := b.f.Coders[coder], b.f.FirstInput(coder)
 	var in []io.Reader
 	for i := first; i < first+c.Inputs; i++ {
 		r, err := b.input(i)

@@ -15,6 +15,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/databasement/backup/crypto/sevenzip/internal/header"
+	"github.com/databasement/backup/internal/sink"
 )
 
 // FileHeader is what an archive says of the file in it.
@@ -103,7 +104,7 @@ func (w *Writer) writeStart() error {
 
 // archive is an archive being written, in order. Its first bytes, the head, are placeholders.
 type archive struct {
-	dst      *sink
+	dst      *sink.Sink
 	settings settings
 	file     header.File
 	kdf      kdf
@@ -118,7 +119,6 @@ type archive struct {
 	crc    uint32
 	start  header.Start
 	closed bool
-	done   bool // all but the head was written
 	err    error
 }
 
@@ -133,7 +133,7 @@ func newArchive(ctx context.Context, dst io.Writer, file FileHeader, p Password,
 	if file.Modified.IsZero() {
 		file.Modified = time.Now()
 	}
-	a := &archive{dst: &sink{ctx: ctx, dst: dst}, settings: s, kdf: kdf{power: kdfPower}}
+	a := &archive{dst: &sink.Sink{Ctx: ctx, Dst: dst}, settings: s, kdf: kdf{power: kdfPower}}
 	if p.keyID() == "" { // a random key has no use for salt, and is derived once
 		a.kdf.salt = string(random(saltSize))
 	}
@@ -169,7 +169,7 @@ func (a *archive) Write(p []byte) (int, error) {
 		return 0, errClosed
 	}
 	if a.err == nil {
-		a.err = a.dst.failed() // compressors write late
+		a.err = a.dst.Failed() // compressors write late
 	}
 	if a.err != nil || len(p) == 0 {
 		return 0, a.err
@@ -202,7 +202,7 @@ func (a *archive) Close() error {
 	if a.err == nil {
 		a.err = a.writeHeader()
 	}
-	a.compressor, a.done = nil, a.err == nil
+	a.compressor = nil
 	return a.err
 }
 
@@ -253,7 +253,7 @@ func (a *archive) folder() header.Folder {
 
 // head is what replaces the placeholders.
 func (a *archive) head() ([]byte, error) {
-	if !a.done {
+	if !a.closed || a.err != nil {
 		return nil, errors.New("7z: the archive is not complete")
 	}
 	return a.start.Append(nil), nil
@@ -268,33 +268,6 @@ type crcWriter struct {
 func (w *crcWriter) Write(p []byte) (int, error) {
 	n, err := w.dst.Write(p)
 	w.crc = crc32.Update(w.crc, crc32.IEEETable, p[:n])
-	return n, err
-}
-
-// sink is the way to the destination: it minds ctx, and after the first error it only repeats that.
-type sink struct {
-	ctx context.Context
-	dst io.Writer
-	err error
-}
-
-// failed is the error that writing would give, without writing.
-func (s *sink) failed() error {
-	if s.err == nil {
-		s.err = context.Cause(s.ctx)
-	}
-	return s.err
-}
-
-func (s *sink) Write(p []byte) (int, error) {
-	if s.failed() != nil {
-		return 0, s.err
-	}
-	n, err := s.dst.Write(p)
-	if err == nil && n != len(p) {
-		err = io.ErrShortWrite
-	}
-	s.err = err
 	return n, err
 }
 

@@ -165,13 +165,18 @@ func (f *Folder) check(p *parser) {
 	}
 }
 
-// reach is how many coders a coder depends on, with itself. Each is reached once, as no output is used twice.
-func (f *Folder) reach(coder int) int {
+// FirstInput is a coder's first input, as inputs are counted over all coders.
+func (f *Folder) FirstInput(coder int) int {
 	first := 0
 	for _, c := range f.Coders[:coder] {
 		first += c.Inputs
 	}
-	n := 1
+	return first
+}
+
+// reach is how many coders a coder depends on, with itself. Each is reached once, as no output is used twice.
+func (f *Folder) reach(coder int) int {
+	first, n := f.FirstInput(coder), 1
 	for _, b := range f.Bonds {
 		if b.Input >= first && b.Input < first+f.Coders[coder].Inputs {
 			n += f.reach(b.Output)

@@ -10,33 +10,6 @@ import (
 // errClosed is what using something after its Close gives.
 var errClosed = errors.New("used after Close")
 
-// sink is the way to the destination: it minds ctx, and after the first error it only repeats that.
-type sink struct {
-	ctx context.Context
-	dst io.Writer
-	err error
-}
-
-// failed is the error that writing would give, without writing.
-func (s *sink) failed() error {
-	if s.err == nil {
-		s.err = context.Cause(s.ctx)
-	}
-	return s.err
-}
-
-func (s *sink) Write(p []byte) (int, error) {
-	if s.failed() != nil {
-		return 0, s.err
-	}
-	n, err := s.dst.Write(p)
-	if err == nil && n != len(p) {
-		err = io.ErrShortWrite
-	}
-	s.err = err
-	return n, err
-}
-
 // intake is the way from a stored stream: it minds ctx, knows a real end from an
 // io.ErrUnexpectedEOF of the layer below, and after the first error only repeats that.
 type intake struct {
