@@ -7,6 +7,9 @@ set -euo pipefail
 wanted='
 /usr/lib/postgresql/*/bin/initdb postgresql
 psql postgresql-client
+mariadbd mariadb-server
+mariadb-dump mariadb-client
+sqlite3 sqlite3
 zstd zstd
 xz xz-utils
 age age
@@ -34,7 +37,7 @@ if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
 	echo "tools: that takes root and apt-get; install them some other way" >&2
 	exit 1
 fi
-# The cluster that the package would make and start is not wanted: scripts/postgres.sh has its own.
+# The cluster that the package would make and start is not wanted: tests and scripts have their own.
 if [[ " ${missing[*]} " == *" postgresql "* && ! -e /etc/postgresql-common/createcluster.conf ]]; then
 	mkdir -p /etc/postgresql-common
 	echo "create_main_cluster = false" >/etc/postgresql-common/createcluster.conf
