@@ -61,7 +61,7 @@ type Server interface {
 	// Select is the same server with another database.
 	Select(name string) Server
 
-	// List names the databases of the server that users have made, in byte order.
+	// List names the databases of the server in which users can have put something, in byte order.
 	List(ctx context.Context) ([]string, error)
 
 	// Prepare makes the database ready for Load, as p says.
