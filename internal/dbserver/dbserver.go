@@ -33,12 +33,13 @@ type Server struct {
 	URL string // of its administrator, with a password and without a database
 	PID int
 
-	cmd   *exec.Cmd
-	ended chan struct{}
+	cmd      *exec.Cmd
+	shutdown syscall.Signal // that ends it without waiting for its clients
+	ended    chan struct{}
 }
 
 // Stop ends the server as its administrator would, and waits.
-func (s *Server) Stop() { s.end(syscall.SIGINT) }
+func (s *Server) Stop() { s.end(s.shutdown) }
 
 // Kill kills the server and all its processes, and waits.
 func (s *Server) Kill() { s.end(syscall.SIGKILL) }
@@ -128,8 +129,8 @@ func (a *account) run(dir, program string, args ...string) error {
 }
 
 // start runs a server until it answers.
-func start(cmd *exec.Cmd, port int, scheme, administrator string, answers func() error) (*Server, error) {
-	s := &Server{cmd: cmd, ended: make(chan struct{})}
+func start(cmd *exec.Cmd, shutdown syscall.Signal, port int, scheme, administrator string, answers func() error) (*Server, error) {
+	s := &Server{cmd: cmd, shutdown: shutdown, ended: make(chan struct{})}
 	u := url.URL{Scheme: scheme, User: url.UserPassword(administrator, password), Host: net.JoinHostPort("127.0.0.1", strconv.Itoa(port))}
 	s.URL = u.String()
 	var log bytes.Buffer // read after the end

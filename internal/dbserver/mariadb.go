@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"syscall"
 )
 
 // MariaDB starts a MariaDB server in dir, an empty directory. Its administrator is admin, by a password.
@@ -55,7 +56,7 @@ func startMariaDB(dir string) (*Server, error) {
 	server := a.command(home, mariadbd, "--no-defaults", "--datadir="+data, "--socket="+filepath.Join(home, "sock"), "--pid-file="+filepath.Join(home, "pid"),
 		"--bind-address=127.0.0.1", "--skip-name-resolve", "--port="+strconv.Itoa(port), "--init-file="+first, "--innodb-flush-log-at-trx-commit=0",
 		"--innodb-flush-method=nosync", "--innodb-buffer-pool-size=128M", "--max-allowed-packet=64M", "--character-set-server=utf8mb4", "--event-scheduler=OFF")
-	return start(server, port, "mysql", "admin", func() error {
+	return start(server, syscall.SIGTERM, port, "mysql", "admin", func() error {
 		ready := exec.Command("mariadb", "--no-defaults", "--protocol=tcp", "-h", "127.0.0.1", "-P", strconv.Itoa(port), "-u", "admin", "-e", "SELECT 1")
 		ready.Env = append(os.Environ(), "MYSQL_PWD="+password)
 		out, err := ready.CombinedOutput()

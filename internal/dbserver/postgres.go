@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"syscall"
 )
 
 // Postgres starts a PostgreSQL server in dir, an empty directory. Its administrator is postgres, by a password.
@@ -47,7 +48,7 @@ func startPostgres(dir string) (*Server, error) {
 	server := a.command(home, filepath.Join(filepath.Dir(initdb), "postgres"), "-D", data, "-p", strconv.Itoa(port),
 		"-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "fsync=off", "-c", "full_page_writes=off",
 		"-c", "synchronous_commit=off", "-c", "max_wal_size=2GB", "-c", "shared_buffers=64MB")
-	return start(server, port, "postgres", "postgres", func() error {
+	return start(server, syscall.SIGINT, port, "postgres", "postgres", func() error {
 		ready := exec.Command("psql", "-X", "-w", "-A", "-t", "-h", "127.0.0.1", "-p", strconv.Itoa(port), "-U", "postgres", "-d", "postgres", "-c", "SELECT 1")
 		ready.Env = append(os.Environ(), "PGPASSWORD="+password)
 		out, err := ready.CombinedOutput()
