@@ -30,7 +30,7 @@ var may = map[string][]string{
 	"crypto":              {"internal/sink", "filippo.io/age", "golang.org/x/crypto"},
 	"crypto/sevenzip":     {"crypto", "compress", "internal", "github.com/klauspost/compress", "github.com/ulikunitz/xz"},
 	"database":            {"internal", "golang.org/x/sys"},
-	"schedule":            {".", "storage", "internal"},
+	"schedule":            {".", "storage", "internal", "github.com/go-co-op/gocron/v2", "github.com/robfig/cron/v3"},
 	"config":              {".", "storage", "compress", "crypto", "localfs", "s3fs", "database", "schedule", "filippo.io/age"},
 	"internal":            {"storage", "compress", "crypto", "internal"},
 	"internal/blocks":     {},
