@@ -105,6 +105,9 @@ func (p *process) killed(err, cause error) bool {
 
 // error adds which program it was and what it said, without secrets.
 func (t *tool) error(err error, said string) error {
+	if err == nil {
+		return nil
+	}
 	name := t.path[strings.LastIndexAny(t.path, `/\`)+1:]
 	if said = t.redact(strings.TrimSpace(said)); said != "" {
 		return fmt.Errorf("%s: %w: %s", name, err, said)
