@@ -17,7 +17,9 @@ const futureLeeway = time.Hour
 // the job is that of the snapshots; Cron is to be set. A slot is done if a committed snapshot of name has an id at or after its time;
 // one from the future, of a clock that was wrong, does not count. A backup that failed is never followed by pruning. When
 // only pruning fails, that is told like a failed try, and tried again after the next backup.
-func Backup(b *backup.Backup, name string, opts *backup.CreateOptions, produce func(ctx context.Context, w io.Writer) error, keep *backup.Retention) Job {
+func Backup(b *backup.Backup, name string, opts *backup.CreateOptions,
+	produce func(ctx context.Context, w io.Writer) error, keep *backup.Retention,
+) Job {
 	return Job{
 		Name: name,
 		Run: func(ctx context.Context, _ Run) error {

@@ -2,6 +2,7 @@ package schedule
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -32,13 +33,14 @@ func newCalendar(expr string, loc *time.Location) (*calendar, error) {
 	}
 	parsed, err := parser.Parse(strings.TrimSpace(expr))
 	if err != nil {
-		return nil, fmt.Errorf("cron expression %q: %w (want five fields: minute hour day month weekday; or six, with seconds first; or @daily, …)", expr, err)
+		const want = "want five fields: minute hour day month weekday; or six, with seconds first; or @daily, …"
+		return nil, fmt.Errorf("cron expression %q: %w (%s)", expr, err, want)
 	}
 	spec, ok := parsed.(*cron.SpecSchedule)
 	if !ok {
-		return nil, fmt.Errorf("cron expression %q has no fixed times, so that replicas could not agree on them; use fields, such as */5 * * * *", expr)
+		return nil, fmt.Errorf("cron expression %q has no fixed times to agree on: use fields, such as */5 * * * *", expr)
 	}
-	if spec.Second == 0 || spec.Minute == 0 || spec.Hour == 0 || spec.Dom == 0 || spec.Month == 0 || spec.Dow == 0 { // a list of nothing; Next would take seconds
+	if slices.Contains([]uint64{spec.Second, spec.Minute, spec.Hour, spec.Dom, spec.Month, spec.Dow}, 0) { // Next would take seconds
 		return nil, fmt.Errorf("cron expression %q has a field without a value", expr)
 	}
 	spec.Location = time.UTC

@@ -15,11 +15,10 @@ import (
 	"github.com/databasement/backup/storage"
 )
 
-// claims are the small objects by which replicas agree, and marks. The zero value is of a scheduler that is alone, and
-// has every claim.
+// claims are the small objects by which replicas agree, and marks.
 type claims struct {
-	v     storage.Volume // nil: there are no marks either
-	x     storage.ExclusivePutter
+	v     storage.Volume          // nil only where nothing is claimed or marked
+	x     storage.ExclusivePutter // nil: the scheduler is alone, and every try is its own
 	owner string
 }
 
@@ -105,9 +104,6 @@ func (c *claims) giveUp(ctx context.Context, r Run, backoff time.Duration) error
 
 // marked reports whether the slot has its mark.
 func (c *claims) marked(ctx context.Context, job string, slot time.Time) (bool, error) {
-	if c.v == nil {
-		return false, nil
-	}
 	_, err := c.v.Stat(ctx, slotName(job, slot, "done"))
 	if errors.Is(err, storage.ErrNotExist) {
 		return false, nil
@@ -116,9 +112,6 @@ func (c *claims) marked(ctx context.Context, job string, slot time.Time) (bool, 
 }
 
 func (c *claims) mark(ctx context.Context, job string, slot time.Time) error {
-	if c.v == nil {
-		return nil
-	}
 	return retry.Do(ctx, func() error {
 		_, err := c.v.Put(ctx, slotName(job, slot, "done"), strings.NewReader(c.owner+"\n"))
 		return err

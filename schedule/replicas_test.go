@@ -256,7 +256,57 @@ func TestForeignClaim(t *testing.T) {
 	}
 }
 
-// put says yes to everybody, or no.
+// lastClaim has the scheduler stopped while it makes a claim.
+type lastClaim struct {
+	*storage.MemoryVolume
+	quit *context.CancelFunc
+}
+
+func (l lastClaim) PutIfAbsent(ctx context.Context, name string, data []byte) (storage.Object, error) {
+	if strings.HasSuffix(name, "z.1") {
+		(*l.quit)()
+	}
+	return l.MemoryVolume.PutIfAbsent(context.WithoutCancel(ctx), name, data)
+}
+
+// A claim that comes when nothing may begin any more is left to others.
+func TestStoppedWhileClaiming(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var d diary
+		v := storage.Memory()
+		var quit context.CancelFunc
+		s, err := New([]Job{job(0, nil)}, d.hooks(Options{Volume: lastClaim{v, &quit}}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		quit = cancel
+		if err := s.Run(ctx); err != nil {
+			t.Error(err)
+		}
+		other := start(t, d.hooks(Options{Volume: v}), job(0, nil))
+		time.Sleep(10 * time.Minute)
+		other.stop()
+		d.want(t, "00:01 start 00:00.2", "00:01 success 00:00.2")
+	})
+}
+
+func TestDonePanics(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var d diary
+		j := job(0, nil)
+		j.Done = func(context.Context, time.Time) (bool, error) { panic("no such table") }
+		r := start(t, d.hooks(Options{Volume: storage.Memory()}), j)
+		time.Sleep(10 * time.Minute)
+		if err := r.status().LastError; err == nil || !strings.Contains(err.Error(), "panic: no such table") {
+			t.Errorf("the last error is %v", err)
+		}
+		r.stop()
+		d.want(t, "00:00 failure 00:00.0")
+	})
+}
+
+// badExclusive says yes to everybody, or no.
 type badExclusive struct {
 	storage.Volume
 	err error
@@ -341,6 +391,27 @@ func TestOldClaims(t *testing.T) {
 		stay = append(stay, ".schedule/shop/20000101t000000z.1", ".schedule/shop/20000101t000000z.done")
 		slices.Sort(stay)
 		wantObjects(t, v, stay...)
+	})
+}
+
+// There may be many: no round removes, or remembers, more than so many.
+func TestOldClaimsByRounds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := storage.Memory()
+		for i := range maxSweep + 500 {
+			put(t, v, slotName("shop", midnight.Add(time.Duration(i-100_000)*time.Minute), "1"))
+		}
+		j := job(0, nil)
+		j.Cron = "0 0 * * *"
+		r := start(t, &Options{Volume: v}, j)
+		for _, want := range []int{502, 4} { // of a day are two: claim and mark
+			time.Sleep(time.Minute)
+			if n := len(objects(t, v)); n != want {
+				t.Errorf("there are %d objects, want %d", n, want)
+			}
+			time.Sleep(24*time.Hour - time.Minute)
+		}
+		r.stop()
 	})
 }
 

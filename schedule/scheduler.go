@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -31,7 +32,8 @@ type Options struct {
 	// program starts again.
 	Single bool
 
-	// Owner names this replica in its claims, for people; "": the host's name and the process id. Something random is added.
+	// Owner names this replica in its claims, for people, with at most 200 characters; "": the host's name and the process id.
+	// Something random is added.
 	Owner string
 
 	// Grace is how long runs may go on when the scheduler stops; 0 is DefaultGrace, negative: they are cancelled at once.
@@ -145,7 +147,7 @@ func waitFor(wg *sync.WaitGroup, d time.Duration, late func()) {
 }
 
 // timing is a gocron scheduler that wakes each worker at its slots, and all of them each minute: timers do not know when the system's
-// clock is set, or the machine sleeps. A worker that is woken for nothing looks at the clock, and no further.
+// clock is set or runs faster than they, or the machine sleeps. A worker that is woken for nothing looks at the clock, and no further.
 func (s *Scheduler) timing() (gocron.Scheduler, error) {
 	g, err := gocron.NewScheduler(gocron.WithLocation(time.UTC))
 	if err != nil {
@@ -171,15 +173,16 @@ func (s *Scheduler) timing() (gocron.Scheduler, error) {
 // claims says how this Run claims tries, once it is known that the volume can do it. It returns early when ctx is done.
 func (s *Scheduler) claims(ctx context.Context) (*claims, error) {
 	host, _ := os.Hostname()
-	owner := cmp.Or(s.opts.Owner, fmt.Sprintf("%s-%d", host, os.Getpid()))
-	c := &claims{v: s.opts.Volume, owner: owner + "-" + rand.Text()[:13]}
+	name := strings.ToValidUTF8(cmp.Or(s.opts.Owner, fmt.Sprintf("%s-%d", host, os.Getpid())), "?") // as JSON gives it back
+	c := &claims{v: s.opts.Volume, owner: fmt.Sprintf("%.200s-%s", name, rand.Text()[:13])}
 	if s.opts.Single {
 		return c, nil
 	}
 	const other = "use another volume, or set Single if only one replica runs the jobs"
 	x, ok := storage.As[storage.ExclusivePutter](s.opts.Volume)
 	if !ok {
-		return nil, fmt.Errorf("the volume (%T) cannot tell replicas apart, it is no storage.ExclusivePutter: %w; %s", s.opts.Volume, errors.ErrUnsupported, other)
+		err := fmt.Errorf("%T is no storage.ExclusivePutter: %w", s.opts.Volume, errors.ErrUnsupported)
+		return nil, fmt.Errorf("the volume cannot tell replicas apart: %w; %s", err, other)
 	}
 	for c.x = x; ; {
 		err := c.probe(ctx)

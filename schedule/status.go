@@ -12,7 +12,7 @@ type Status struct {
 	Running   bool      // here, now
 	Run       Run       // the try that is running, or was the last one here; zero if there was none yet
 	Began     time.Time // when Run did
-	Done      time.Time // the newest slot that is known to be done, by whomever
+	Done      time.Time // the newest slot that is known to be done, by whomever: what to watch
 	Succeeded time.Time // when a try last succeeded here
 	LastError error     // of a try, or of asking the volume; it stays when a later one succeeds
 	Failed    time.Time // when LastError came; after Succeeded if that is how it stands

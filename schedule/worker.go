@@ -89,7 +89,8 @@ func (s *slot) wait(stop context.Context, d time.Duration) bool {
 	}
 }
 
-// look makes the next try, if the slot is not done and no other replica is at it. It returns how long to wait before looking again; 0: no more.
+// look makes the next try, if the slot is not done and no other replica is at it. It returns how long to wait before looking
+// again; 0: no more.
 func (s *slot) look(stop, runs context.Context) time.Duration {
 	done, err := s.done(stop)
 	if err != nil {
