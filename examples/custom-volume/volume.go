@@ -64,12 +64,15 @@ func (v *HTTPVolume) Close() { v.client.CloseIdleConnections() }
 // Put implements [storage.Volume].
 func (v *HTTPVolume) Put(ctx context.Context, name string, r io.Reader) (storage.Object, error) {
 	up := newUpload(ctx, r)
-	modTime, err := v.put(ctx, name, up)
+	resp, err := v.put(ctx, name, up)
 	end := up.stop() // the client may be about to read r even now
+	o := storage.Object{Name: name, Size: up.size}
 	switch {
-	case err == nil && end != io.EOF:
+	case err == nil && end == io.EOF:
+		o.ModTime, err = lastModified(resp)
+	case err == nil:
 		err = errors.New("the server said that it has stored the object before it had all of it")
-	case err != nil && end != io.EOF:
+	case end != io.EOF:
 		// The server never saw the end, without which it stores nothing: that is certain. After
 		// the end it is not, unless the server says so: an answer can be lost.
 		err = cmp.Or(end, err)
@@ -80,22 +83,23 @@ func (v *HTTPVolume) Put(ctx context.Context, name string, r io.Reader) (storage
 	if err != nil {
 		return storage.Object{}, v.failure("put", name, err)
 	}
-	return storage.Object{Name: name, Size: up.size, ModTime: modTime}, nil
+	return o, nil
 }
 
-func (v *HTTPVolume) put(ctx context.Context, name string, up *upload) (modTime time.Time, err error) {
+// put returns the answer of a server that says that it has stored the object.
+func (v *HTTPVolume) put(ctx context.Context, name string, up *upload) (*http.Response, error) {
 	req, err := v.request(ctx, http.MethodPut, name)
 	if err != nil {
-		return time.Time{}, err
+		return nil, err
 	}
 	req.Body, req.Trailer, req.ContentLength = up, up.trailer, -1
 	req.Header.Set("Expect", "100-continue") // so that a refusal comes before the object went there
 	resp, err := v.do(req, http.StatusCreated)
 	if err != nil {
-		return time.Time{}, err
+		return nil, err
 	}
-	defer resp.Body.Close()
-	return lastModified(resp)
+	resp.Body.Close() // it is empty
+	return resp, nil
 }
 
 // Open implements [storage.Volume]. It reads one answer, and so one version of the object.
