@@ -25,6 +25,8 @@ var (
 	ErrOutcomeUnknown = errors.New("the outcome is unknown: the snapshot may exist, and is whole if it does")
 	// ErrTooSmall: the stream is shorter than CreateOptions.MinSize.
 	ErrTooSmall = errors.New("the stream is shorter than its minimum")
+	// ErrVeto: nothing is pruned, because something is wrong with the snapshots.
+	ErrVeto = errors.New("nothing is removed")
 	// ErrStale: the newest snapshot is older than Latest allows.
 	ErrStale = errors.New("the newest snapshot is too old")
 )

@@ -257,7 +257,7 @@ func TestPrune(t *testing.T) {
 			}
 			return ids
 		}
-		plan, err := b.PlanPrune(t.Context(), "shop", Retention{KeepLast: 2, KeepWithin: 3*24*time.Hour + time.Hour})
+		plan, err := b.PlanPrune(t.Context(), "shop", Retention{KeepLast: 2, KeepWithin: 2*24*time.Hour + time.Hour})
 		if err != nil || len(plan.Removals()) != 3 || len(plan.Decisions) != 6 {
 			t.Fatalf("%+v %v", plan, err)
 		}

@@ -5,26 +5,17 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/databasement/backup/crypto"
 	"github.com/databasement/backup/internal/layout"
 	"github.com/databasement/backup/internal/manifest"
 )
 
-// Retention says which snapshots of a name stay. One that any rule keeps stays. The zero value removes nothing.
-type Retention struct {
-	KeepLast   int           // the newest so many
-	KeepWithin time.Duration // those that are not older
-}
-
-func (r Retention) empty() bool { return r == Retention{} }
-
 // Decision is what a plan does with a snapshot, and why.
 type Decision struct {
 	Snapshot *Snapshot
 	Remove   bool
-	Reason   string
+	Reason   string // all rules that keep it, or why nothing does
 }
 
 // PrunePlan is what Prune will do. It is data: nothing was removed yet.
@@ -45,64 +36,70 @@ func (p *PrunePlan) Removals() []*Snapshot {
 }
 
 // PlanPrune decides which snapshots of a name go. Only those count for the rules whose objects are there and whose manifest is whole and, where this
-// Backup has keys to read with, authentic; the others are not counted, and not removed either. The newest that counts
-// always stays. An id from the future is an error: it would push good snapshots out. So is a name of which nothing counts, as with the wrong key.
+// Backup has keys to read with, authentic; the others are not counted, and not removed either. The newest Retention.Floor that count
+// always stay.
+//
+// With an error that is ErrVeto there is a plan all the same, to look at; Prune removes nothing then. That is so if
+// a snapshot is from the future, as it would push good ones out; if none counts, as with the wrong key; and if the newest one is
+// suspiciously small: see Retention.MinRatio.
 func (b *Backup) PlanPrune(ctx context.Context, name string, keep Retention) (*PrunePlan, error) {
 	plan, err := b.planPrune(ctx, name, keep)
 	return plan, wrap("prune", name, err)
 }
 
 func (b *Backup) planPrune(ctx context.Context, name string, keep Retention) (*PrunePlan, error) {
-	if keep.KeepLast < 0 || keep.KeepWithin < 0 {
-		return nil, fmt.Errorf("a retention of %+v has a negative rule", keep)
+	if err := keep.check(); err != nil {
+		return nil, err
 	}
 	groups, err := b.committed(ctx, name)
 	if err != nil {
 		return nil, err
 	}
-	now := b.now()
-	plan := &PrunePlan{Name: name}
-	counted := 0
-	for _, g := range slices.Backward(groups) {
+	slices.Reverse(groups)
+	var counted []*Snapshot
+	var sizes []int64
+	var future error
+	doubts := map[string]error{} // by id
+	for _, g := range groups {
 		s := g.snapshot()
 		if err := b.checkTime(s); err != nil {
-			return nil, err
+			future = err
+			doubts[g.id] = err
+			continue
 		}
-		doubt, err := b.judge(ctx, g)
+		size, doubt, err := b.judge(ctx, g)
 		if err != nil {
 			return nil, err
 		}
 		if doubt != nil {
-			plan.Decisions = append(plan.Decisions, Decision{s, false, fmt.Sprintf("not counted: %v", doubt)})
+			doubts[g.id] = doubt
 			continue
 		}
-		counted++
-		plan.Decisions = append(plan.Decisions, keep.decide(s, counted, now))
+		counted, sizes = append(counted, s), append(sizes, size)
 	}
-	if counted == 0 && len(groups) > 0 {
-		return nil, fmt.Errorf("none of the %d snapshots counts, so nothing is removed; the newest: %s", len(groups), plan.Decisions[0].Reason)
+	plan := &PrunePlan{Name: name}
+	decided := keep.decide(counted)
+	for _, g := range groups {
+		if doubt := doubts[g.id]; doubt != nil {
+			plan.Decisions = append(plan.Decisions, Decision{g.snapshot(), false, fmt.Sprintf("not counted: %v", doubt)})
+			continue
+		}
+		plan.Decisions, decided = append(plan.Decisions, decided[0]), decided[1:]
+	}
+	switch {
+	case future != nil:
+		return plan, fmt.Errorf("%w: %w", ErrVeto, future)
+	case len(counted) == 0 && len(groups) > 0:
+		return plan, fmt.Errorf("%w: none of the %d snapshots counts; the newest: %s", ErrVeto, len(groups), plan.Decisions[0].Reason)
+	case len(plan.Removals()) > 0:
+		return plan, keep.suspicious(counted[0], sizes)
 	}
 	return plan, nil
 }
 
-// decide applies the rules to the nth newest snapshot, from 1.
-func (r Retention) decide(s *Snapshot, nth int, now time.Time) Decision {
-	switch {
-	case r.empty():
-		return Decision{s, false, "no rule is set"}
-	case nth <= r.KeepLast:
-		return Decision{s, false, fmt.Sprintf("among the last %d", r.KeepLast)}
-	case nth == 1:
-		return Decision{s, false, "the newest always stays"}
-	case r.KeepWithin > 0 && now.Sub(s.Time) <= r.KeepWithin:
-		return Decision{s, false, fmt.Sprintf("not older than %s", r.KeepWithin)}
-	}
-	return Decision{s, true, "no rule keeps it"}
-}
-
-// judge says why a snapshot does not count: because it does not authenticate, or because its objects are not all there. With keys that
+// judge returns a snapshot's plain size, and says why it does not count: because it does not authenticate, or because its objects are not all there. With keys that
 // cannot read, by intent, the manifests of that encryption are believed.
-func (b *Backup) judge(ctx context.Context, g *group) (doubt, err error) {
+func (b *Backup) judge(ctx context.Context, g *group) (size int64, doubt, err error) {
 	ref := g.name + "/" + g.id
 	m, err := b.load(ctx, b.quiet("prune", ref), ref)
 	if err == nil {
@@ -112,11 +109,11 @@ func (b *Backup) judge(ctx context.Context, g *group) (doubt, err error) {
 	switch {
 	case errors.As(err, &noKey) && len(noKey.Have) == 0 && b.writesOnly(m.Encryption.Name):
 	case errors.Is(err, ErrDamaged), errors.Is(err, ErrUnsealed), errors.Is(err, ErrNewerFormat), errors.Is(err, ErrNotExist), isKeyError(err):
-		return err, nil
+		return 0, err, nil
 	case err != nil:
-		return nil, err
+		return 0, nil, err
 	}
-	return g.missing(m.Manifest), nil
+	return m.PlainSize, g.missing(m.Manifest), nil
 }
 
 // writesOnly reports whether every Encryptor of this name holds no key to read with.
@@ -151,12 +148,12 @@ func (g *group) missing(m *manifest.Manifest) error {
 	return nil
 }
 
-// Prune plans and then removes what the plan says, the oldest first.
+// Prune plans, and then removes what the plan says, the oldest first. On an error of PlanPrune it returns what that returned.
 func (b *Backup) Prune(ctx context.Context, name string, keep Retention) (*PrunePlan, error) {
 	op := b.begin("prune", name)
 	plan, err := b.planPrune(ctx, name, keep)
 	if err != nil {
-		return nil, op.end(err)
+		return plan, op.end(err)
 	}
 	gone := plan.Removals()
 	for i := len(gone) - 1; i >= 0; i-- {

@@ -1,20 +1,20 @@
 package database
 
 import (
-	"bytes"
-	"context"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"net/url"
+	"os"
 	"slices"
 	"strings"
 )
 
 // MySQLOptions are for MySQL; nil and zero fields are the defaults.
 type MySQLOptions struct {
-	Args []string // further arguments of the dump program, such as --ignore-table=shop.cache; no secrets
+	// Args are further arguments of the dump program, such as --ignore-table=shop.cache, or --dump-history for what
+	// MariaDB's versioned tables held before. No secrets, and nothing that leaves out comments: the last one is what tells a whole dump.
+	Args []string
 }
 
 // MySQL is a MySQL or MariaDB server and one of its databases, reached by the programs of either. url is
@@ -23,11 +23,15 @@ type MySQLOptions struct {
 // it lacks they find in their option files (~/.my.cnf), which are not read if the URL has a password: it would not win over theirs.
 //
 // A dump is one consistent read of all tables of a transactional engine (--single-transaction), with routines, triggers and events.
-// It names their DEFINERs: who loads it must be one of them, or may SET USER. FLOAT columns come back with
-// the digits that the server prints, which are fewer than it holds.
+// Its user needs SELECT, SHOW VIEW, TRIGGER and EVENT on the database, and SELECT on mysql.proc (MariaDB) or SHOW_ROUTINE
+// (MySQL): triggers and routines that the user may not see are not in the dump, and nothing says so. FLOAT
+// columns come back with the digits that the server prints, which are fewer than it holds.
 //
-// Load replaces the tables that the dump has. These servers commit with each table, so a Load that fails leaves a part of it:
-// load into a fresh database (Prepare), or verify the snapshot first.
+// Load replaces the tables that the dump has, and gives the database the dumped one's character set and collation. These servers commit
+// with each statement, so a Load that fails leaves a part of it: load into a fresh database (Prepare), or verify the snapshot first.
+// Views, routines, triggers and events come back with their DEFINERs: who loads them must be that user, or have SET USER
+// (MariaDB), SET_ANY_DEFINER (MySQL) or SUPER. Enabled events run from then on. What was made before the database's collation was changed is dumped
+// with an ALTER DATABASE of the original's name, which a load into another database then needs.
 func MySQL(url string, o *MySQLOptions) (Server, error) {
 	m, err := parseMySQL(url)
 	if err != nil {
@@ -40,11 +44,12 @@ func MySQL(url string, o *MySQLOptions) (Server, error) {
 }
 
 type mysql struct {
-	host, port, user, password string
-	name                       string
-	options                    []string // --key=value
-	maria                      bool     // whose programs are preferred
-	extra                      []string
+	address              string // host and port, as the URL has them
+	host, port           string
+	user, password, name string
+	options              []string // --key=value
+	maria                bool     // whose programs are preferred
+	extra                []string
 }
 
 const mysqlExample = "mysql://user:password@host:3306/database?ssl-ca=/etc/ca.pem"
@@ -59,7 +64,13 @@ func parseMySQL(text string) (*mysql, error) {
 	if u.Scheme != "mysql" && u.Scheme != "mariadb" {
 		return nil, fmt.Errorf("the URL must be like %s", mysqlExample)
 	}
-	m := &mysql{host: u.Hostname(), port: u.Port(), name: strings.TrimPrefix(u.Path, "/"), maria: u.Scheme == "mariadb"}
+	if strings.Contains(u.EscapedPath()+u.RawQuery, "@") { // a password's / or ? has ended the host, and would be shown as the database
+		return nil, fmt.Errorf("the URL must be like %s, with / as %%2F, ? as %%3F and @ as %%40 in user, password, name and query", mysqlExample)
+	}
+	m := &mysql{address: u.Host, host: u.Hostname(), port: u.Port(), maria: u.Scheme == "mariadb"}
+	if m.name, err = url.PathUnescape(strings.Trim(u.EscapedPath(), "/")); err != nil {
+		return nil, errors.New("the URL's database cannot be parsed")
+	}
 	if u.User != nil {
 		m.user = u.User.Username()
 		m.password, _ = u.User.Password()
@@ -74,7 +85,10 @@ func parseMySQL(text string) (*mysql, error) {
 		}
 		m.options = append(m.options, "--"+key+"="+q.Get(key))
 	}
-	if strings.Contains(m.name+m.user+m.password+m.host, "\x00") {
+	if q.Has("socket") && m.address != "" {
+		return nil, errors.New("the URL names a host and a socket: want one of them")
+	}
+	if strings.Contains(m.name+m.user+m.password+m.host+strings.Join(m.options, ""), "\x00") {
 		return nil, errors.New("the URL holds a zero byte")
 	}
 	return m, nil
@@ -102,15 +116,17 @@ func (m *mysql) tool(maria, my string, args ...string) (*tool, error) {
 	}
 	t := &tool{path: path}
 	if m.password != "" {
-		// MYSQL_PWD leaves nothing behind when this process is killed, as a file would. A password of ~/.my.cnf would win over it.
-		t.args, t.env, t.secrets = []string{"--no-defaults"}, []string{"MYSQL_PWD=" + m.password}, secretsOf(m.password)
+		// MYSQL_PWD leaves nothing behind when this process is killed, as a file would, and takes every byte as it is. (A pipe as
+		// --defaults-file=/dev/fd/3 works too, but has quoting and is only for Unix.) It loses against ~/.my.cnf and ~/.mylogin.cnf, so these are off.
+		t.args, t.secrets = []string{"--no-defaults"}, secretsOf(m.password)
+		t.env = []string{"MYSQL_PWD=" + m.password, "MYSQL_TEST_LOGIN_FILE=" + os.DevNull}
 	}
 	for _, set := range [][2]string{{"--host=", m.host}, {"--port=", m.port}, {"--user=", m.user}} {
 		if set[1] != "" {
 			t.args = append(t.args, set[0]+set[1])
 		}
 	}
-	if m.host != "" { // localhost would be the socket
+	if m.address != "" { // localhost would be the socket
 		t.args = append(t.args, "--protocol=tcp")
 	}
 	t.args = append(append(t.args, m.options...), "--default-character-set=utf8mb4")
@@ -118,150 +134,18 @@ func (m *mysql) tool(maria, my string, args ...string) (*tool, error) {
 	return t, nil
 }
 
-// client runs statements.
-func (m *mysql) client(args ...string) (*tool, error) { return m.tool("mariadb", "mysql", args...) }
+// client runs statements. Neither they nor the server can have it read files.
+func (m *mysql) client(args ...string) (*tool, error) {
+	return m.tool("mariadb", "mysql", append([]string{"--batch", "--local-infile=0"}, args...)...)
+}
 
-func (m *mysql) dumper(args ...string) (*tool, error) { return m.tool("mariadb-dump", "mysqldump", args...) }
+func (m *mysql) dumper(args ...string) (*tool, error) {
+	return m.tool("mariadb-dump", "mysqldump", args...)
+}
 
 func (m *mysql) selected() error {
 	if m.name == "" {
 		return errors.New("MySQL: no database is selected: name one after the host in the URL")
 	}
 	return nil
-}
-
-// version is what the dump program says of itself.
-func (m *mysql) version(ctx context.Context) (string, error) {
-	t, err := m.dumper()
-	if err != nil {
-		return "", err
-	}
-	t.args = []string{"--version"}
-	return t.query(ctx)
-}
-
-func (m *mysql) Dump(ctx context.Context, w io.Writer) error {
-	if err := m.selected(); err != nil {
-		return err
-	}
-	version, err := m.version(ctx)
-	if err != nil {
-		return err
-	}
-	args := []string{"--single-transaction", "--quick", "--routines", "--triggers", "--events", "--hex-blob", "--complete-insert",
-		"--no-tablespaces", "--comments", "--skip-dump-date", "--max-allowed-packet=1G"}
-	if !strings.Contains(version, "MariaDB") { // MySQL's own: no statements that take more rights than a load has, nor need more than a dump has
-		args = append(args, "--set-gtid-purged=OFF", "--column-statistics=0")
-	}
-	t, err := m.dumper(append(append(args, m.extra...), "--", m.name)...)
-	if err != nil {
-		return err
-	}
-	last := &trailer{w: w}
-	if err := t.dump(ctx, last); err != nil {
-		return err
-	}
-	return t.error(last.check(), "")
-}
-
-// trailer looks for the line that ends a whole dump, as these programs have been seen to end early with status 0.
-type trailer struct {
-	w    io.Writer
-	tail []byte
-}
-
-const completed = "-- Dump completed"
-
-func (t *trailer) Write(b []byte) (int, error) {
-	n, err := t.w.Write(b)
-	t.tail = append(t.tail, b[max(0, len(b)-4*len(completed)):]...)
-	t.tail = t.tail[max(0, len(t.tail)-4*len(completed)):]
-	return n, err
-}
-
-func (t *trailer) check() error {
-	if !bytes.Contains(t.tail, []byte(completed)) {
-		return fmt.Errorf("it ended with status 0, but the dump lacks its last line, %q", completed)
-	}
-	return nil
-}
-
-// Load: in binary mode neither bytes nor commands of the client in the dump are interpreted.
-func (m *mysql) Load(ctx context.Context, r io.Reader) error {
-	if err := m.selected(); err != nil {
-		return err
-	}
-	t, err := m.client("--batch", "--binary-mode", "--max-allowed-packet=1G", "--", m.name)
-	if err != nil {
-		return err
-	}
-	return t.load(ctx, r)
-}
-
-// query returns what a statement prints, a line for each row.
-func (m *mysql) query(ctx context.Context, statement string) (string, error) {
-	t, err := m.client("--batch", "--skip-column-names", "--execute="+statement)
-	if err != nil {
-		return "", err
-	}
-	return t.query(ctx)
-}
-
-func (m *mysql) List(ctx context.Context) ([]string, error) {
-	// In hex, as a name can have any character.
-	out, err := m.query(ctx, "SELECT HEX(CONVERT(schema_name USING utf8mb4)) FROM information_schema.schemata "+
-		"WHERE schema_name NOT IN ('information_schema', 'performance_schema', 'mysql', 'sys')")
-	if err != nil {
-		return nil, fmt.Errorf("list the databases of %s: %w", m.source(""), err)
-	}
-	return namesOf(out)
-}
-
-func (m *mysql) Prepare(ctx context.Context, how Preparation) error {
-	if err := errors.Join(how.check(), m.selected()); err != nil {
-		return err
-	}
-	if slices.Contains([]string{"information_schema", "performance_schema", "mysql", "sys"}, strings.ToLower(m.name)) {
-		return fmt.Errorf("%s the database %q: it belongs to the server itself; load into another one", how, m.name)
-	}
-	quoted := "`" + strings.ReplaceAll(m.name, "`", "``") + "`"
-	if how == DropAndCreate {
-		if _, err := m.query(ctx, "DROP DATABASE IF EXISTS "+quoted); err != nil {
-			return fmt.Errorf("drop the database %q: %w", m.name, err)
-		}
-	}
-	if _, err := m.query(ctx, "CREATE DATABASE "+quoted); err != nil {
-		return fmt.Errorf("create the database %q: %w", m.name, err)
-	}
-	return nil
-}
-
-func (m *mysql) source(name string) string {
-	u := url.URL{Scheme: "mysql", Host: m.host, Path: "/" + name}
-	if m.maria {
-		u.Scheme = "mariadb"
-	}
-	if m.port != "" {
-		u.Host += ":" + m.port
-	}
-	if m.user != "" {
-		u.User = url.User(m.user)
-	}
-	return u.String()
-}
-
-func (m *mysql) Describe(ctx context.Context) (*Info, error) {
-	version, err := m.version(ctx)
-	if err != nil {
-		return nil, err
-	}
-	server, err := m.query(ctx, "SELECT CONCAT(VERSION(), ' ', @@version_comment)")
-	if err != nil {
-		return nil, fmt.Errorf("ask %s for its version: %w", m.source(m.name), err)
-	}
-	_, program, _ := strings.Cut("/"+version, "bin/") // some name their whole path
-	if program == "" {
-		program = version
-	}
-	return &Info{Source: m.source(m.name), Labels: map[string]string{"server": server, "tool": program}}, nil
 }

@@ -112,6 +112,9 @@ func (t *tool) error(err error, said string) error {
 	if said = t.redact(strings.TrimSpace(said)); said != "" {
 		return fmt.Errorf("%s: %w: %s", name, err, said)
 	}
+	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
+		return fmt.Errorf("%s: %w, without saying why", name, err)
+	}
 	return fmt.Errorf("%s: %w", name, err)
 }
 
