@@ -7,20 +7,22 @@ BENCH       ?= .
 DBBACKUP_KILLS ?= 200
 BACKUP_FAULTS  ?= 1000
 BACKUP_SEED    ?= 1
+BACKUP_DATABASE_MB ?= 250
 STATICCHECK  = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK  = golang.org/x/vuln/cmd/govulncheck@v1.9.0
 
-# The tests with other implementations and servers are a module of their own.
-MODULES = . internal/integration
+# The tests with other implementations and servers are a module of their own, and so is the example with a database driver.
+MODULES = . internal/integration examples/embed-in-http-server
 each = @set -e; for m in $(MODULES); do (cd $$m && $(1)); done
 
-.PHONY: test unit check fmt vet staticcheck tools docker fuzz bench kill faults long integration vuln cover tidy cross
+.PHONY: test unit check fmt vet staticcheck tools docker fuzz bench kill faults long databases integration vuln cover tidy cross
 
 # Everything that must pass before a commit, in a few minutes.
 test: tools check unit
 
 unit:
 	$(GO) test -race -timeout 10m $(TESTFLAGS) ./...
+	cd examples/embed-in-http-server && $(GO) test -race -timeout 5m $(TESTFLAGS) ./...
 	@GO='$(GO)' scripts/servers.sh -race $(TESTFLAGS)
 
 check: fmt vet staticcheck
@@ -69,9 +71,13 @@ long:
 	BACKUP_LONG_TESTS=1 $(GO) test -count=1 -timeout 20m -run 'Anywhere|Flip|^TestTruncated$$' $(TESTFLAGS) . ./crypto
 	BACKUP_LONG_TESTS=1 $(GO) test -count=1 -timeout 20m -run '^TestWriter$$' $(TESTFLAGS) ./crypto/sevenzip
 
-# Real databases and stock tools, on this machine.
+# Databases of BACKUP_DATABASE_MB through every encryption, to a directory and to MinIO, and back. The quick tests have small ones.
+databases:
+	cd internal/integration && $(GO) run ./prebuild
+	cd internal/integration && BACKUP_DATABASE_MB=$(BACKUP_DATABASE_MB) $(GO) test -count=1 -timeout 40m -v -run RoundTrip $(TESTFLAGS) ./database
+
+# Stock tools, on this machine.
 integration:
-	scripts/postgres.sh
 	scripts/stocktools.sh
 	scripts/secondreader.sh
 
