@@ -212,7 +212,7 @@ func (o *output) Read(b []byte) (int, error) {
 	if over {
 		o.left -= int64(n)
 	}
-	if os.IsTimeout(err) || o.left < 0 {
+	if os.IsTimeout(err) || over && o.left < 0 { // until then left is written by ended
 		err = errors.New("it has ended, but what it started goes on writing or keeps its output open, so its success is not known")
 	}
 	if err != nil && err != io.EOF {
