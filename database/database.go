@@ -127,7 +127,7 @@ func parseURL(text, example string) (*url.URL, error) {
 		return nil, fmt.Errorf("the URL must be like %s, in which special characters of user, password and name are "+
 			"percent-encoded (%% as %%25, # as %%23, / as %%2F, ? as %%3F, @ as %%40)", example)
 	}
-	if strings.Contains(strings.Trim(u.Path, "/"), "/") {
+	if strings.Contains(strings.Trim(u.EscapedPath(), "/"), "/") {
 		return nil, fmt.Errorf("the URL must be like %s, with one database after the host", example)
 	}
 	return u, nil
