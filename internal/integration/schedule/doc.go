@@ -1,0 +1,2 @@
+// Package schedule has only tests: three processes that share a schedule, over one MinIO and over one directory.
+package schedule
