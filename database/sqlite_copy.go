@@ -1,0 +1,50 @@
+package database
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+)
+
+// sqliteCopy is a copy of a database that exists while it is streamed.
+type sqliteCopy struct {
+	dir  string                                      // in which it gets a directory of its own
+	make func(ctx context.Context, dir string) error // makes copyName in dir
+}
+
+func (c *sqliteCopy) dump(ctx context.Context, w io.Writer) error {
+	dir, err := os.MkdirTemp(c.dir, ".sqlite-copy-*") // mode 0700
+	if err != nil {
+		return fmt.Errorf("a directory for the copy: %w (SQLiteOptions.TempDir names another place)", err)
+	}
+	defer os.RemoveAll(dir)
+	if err := c.make(ctx, dir); err != nil {
+		if ctx.Err() != nil {
+			return err
+		}
+		return fmt.Errorf("copy it to %s, which takes as much room as the database (SQLiteOptions.TempDir names another place): %w", c.dir, err)
+	}
+	f, err := os.Open(filepath.Join(dir, copyName))
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	_ = os.RemoveAll(dir) // so that a kill leaves nothing behind, where open files can be removed
+	_, err = io.CopyBuffer(struct{ io.Writer }{w}, &contextReader{ctx, f}, make([]byte, 256<<10))
+	return err
+}
+
+// contextReader reads until ctx is done.
+type contextReader struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (c *contextReader) Read(b []byte) (int, error) {
+	if c.ctx.Err() != nil {
+		return 0, context.Cause(c.ctx)
+	}
+	return c.r.Read(b)
+}
