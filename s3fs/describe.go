@@ -36,6 +36,19 @@ func (o Options) String() string {
 	return b.String()
 }
 
+// Setting is a line of String.
+type Setting struct{ Name, Value, Origin string }
+
+// Settings are the lines of String's table.
+func (o Options) Settings() []Setting {
+	r, _ := o.resolved()
+	var all []Setting
+	for _, row := range r.rows() {
+		all = append(all, Setting{row.setting, row.value, row.origin})
+	}
+	return all
+}
+
 // Format implements fmt.Formatter: every verb prints String, as %+v and %#v would print the secrets.
 func (o Options) Format(f fmt.State, _ rune) { io.WriteString(f, o.String()) }
 

@@ -24,6 +24,12 @@ const allHours = 1<<24 - 1
 // horizon is how far a cron expression's next time may be.
 const horizon = 5 * 366 * 24 * time.Hour
 
+// CheckCron reports why expr cannot be Job.Cron.
+func CheckCron(expr string) error {
+	_, err := newCalendar(expr, time.UTC)
+	return err
+}
+
 func newCalendar(expr string, loc *time.Location) (*calendar, error) {
 	if strings.Contains(expr, "TZ=") {
 		return nil, fmt.Errorf("cron expression %.100q names a time zone: set Location instead", expr)

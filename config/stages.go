@@ -1,0 +1,107 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/databasement/backup"
+	"github.com/databasement/backup/compress"
+	"github.com/databasement/backup/crypto"
+	"github.com/databasement/backup/crypto/sevenzip"
+)
+
+// compressionEncrypted is Databasement's name for 7z with AES-256.
+const compressionEncrypted = "encrypted"
+
+// stages reads how snapshots are stored.
+func (r *reader) stages() {
+	r.value("BACKUP_VOLUME", always, "", func(v string) error { r.Volume = v; return nil })
+	r.value("BACKUP_COMPRESSION", toWrite, "", oneOf(&r.compression, "zstd", "gzip", "xz", "none", compressionEncrypted))
+	r.value("BACKUP_ENCRYPTION", toWrite, "", oneOf(&r.encryption, encryptionAES256, encryptionAge, encryption7z, encryptionNone))
+	if r.compression == compressionEncrypted {
+		if r.encryption != "" && r.encryption != encryption7z {
+			r.wrong("BACKUP_COMPRESSION", toWrite, "encrypted means 7z with AES-256, but BACKUP_ENCRYPTION is %s: unset one of them", r.encryption)
+		}
+		r.compression, r.encryption = "", encryption7z
+	}
+	if r.encryption == encryption7z && r.compression != "" {
+		r.wrong("BACKUP_COMPRESSION", toWrite, "%s does not go with BACKUP_ENCRYPTION=7z, which compresses by itself (BACKUP_7Z_METHOD): unset it", r.compression)
+	}
+	hasLevel := false
+	r.value("BACKUP_COMPRESSION_LEVEL", toWrite, "", func(v string) (err error) {
+		hasLevel = true
+		if r.level, err = strconv.Atoi(v); err != nil {
+			r.level, hasLevel = compress.DefaultLevel, false
+			return fmt.Errorf("%.40q is not a whole number", v)
+		}
+		return nil
+	})
+	method := ""
+	r.value("BACKUP_7Z_METHOD", toWrite, "", oneOf(&method, string(sevenzip.Deflate), string(sevenzip.LZMA2), string(sevenzip.Copy)))
+	r.method = sevenzip.Method(method)
+	r.value("BACKUP_SEGMENT_SIZE", toWrite, "0", func(v string) (err error) {
+		if r.segmentSize, err = strconv.ParseInt(v, 10, 64); err != nil || r.segmentSize < 0 || r.segmentSize > backup.MaxSegmentSize {
+			r.segmentSize = 0
+			return fmt.Errorf("%.40q is not a number of whole bytes between 0 and %d", v, int64(backup.MaxSegmentSize))
+		}
+		return nil
+	})
+	r.value("BACKUP_ALLOW_UNSEALED", always, "false", func(v string) error { return parseBool(v, &r.allowUnsealed) })
+	if r.encryption != encryption7z {
+		if method != "" {
+			r.wrong("BACKUP_7Z_METHOD", toWrite, "is only for BACKUP_ENCRYPTION=7z: unset it")
+		}
+		if _, err := r.compressor(); err != nil && hasLevel {
+			r.wrong("BACKUP_COMPRESSION_LEVEL", toWrite, "%w", err)
+		}
+		return
+	}
+	if !hasLevel {
+		r.level = 0 // 7z's own default
+	}
+	if _, err := sevenzip.New(sevenzip.FromKey(crypto.NewKey()), &sevenzip.Options{Method: r.method, Level: r.level}); err != nil {
+		r.wrong("BACKUP_COMPRESSION_LEVEL", toWrite, "%w", err)
+	}
+}
+
+// compressor is for new snapshots; nil is that of the Encryptor.
+func (c *Config) compressor() (compress.Compressor, error) {
+	if c.encryption == encryption7z {
+		return nil, nil
+	}
+	name := c.compression
+	if name == "" {
+		name = compress.All()[0].Name()
+	}
+	return compress.ByName(name, c.level)
+}
+
+// oneOf takes one of the names, in any letters.
+func oneOf(field *string, names ...string) func(string) error {
+	return func(value string) error {
+		if value = strings.ToLower(strings.TrimSpace(value)); !slices.Contains(names, value) {
+			what := strconv.Quote(value)
+			if len(value) > 16 { // perhaps a key that was put into the wrong variable
+				what = "what is set"
+			}
+			return fmt.Errorf("%s is none of %s", what, strings.Join(names, ", "))
+		}
+		*field = value
+		return nil
+	}
+}
+
+func parseBool(value string, field *bool) error {
+	switch strings.ToLower(value) {
+	case "true", "1", "yes", "on":
+		*field = true
+	case "false", "0", "no", "off":
+		*field = false
+	default:
+		return errors.New("want true or false")
+	}
+	return nil
+}
