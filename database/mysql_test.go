@@ -19,6 +19,7 @@ func TestMySQLURL(t *testing.T) {
 		"mysql:///a?socket=/run/x.sock&ssl=0":         {"mysql:///a", "a", "", []string{"--socket=/run/x.sock", "--ssl=0"}},
 		"mysql://a%40b:p%2F%3F%23%25%20+@h/-x%20%60y": {"mysql://a%40b@h/-x%20%60y", "-x `y", "p/?#% +", []string{"--user=a@b"}},
 		"mysql://h/shop/":                             {"mysql://h/shop", "shop", "", nil},
+		"mysql://u@h/a@b":                             {"mysql://u@h/a@b", "a@b", "", nil},
 		"mysql://h/sl%2Fash":                          {"mysql://h/sl%2Fash", "sl/ash", "", nil},
 	} {
 		db, err := MySQL(text, nil)
