@@ -235,8 +235,16 @@ func (t *tool) load(ctx context.Context, r io.Reader) error {
 	}
 	stop := context.AfterFunc(p.ctx, func() { _ = w.SetWriteDeadline(time.Unix(1, 0)) })
 	defer stop()
+	read := false
+	defer func() {
+		if !read { // r has panicked, and its input is about to be closed
+			p.kill(errors.New("the reader panicked"))
+			_ = p.wait()
+		}
+	}()
 	src := &source{r: r, kill: p.kill}
 	_, copied := io.CopyBuffer(struct{ io.Writer }{w}, src, make([]byte, 256<<10))
+	read = true
 	if copied == nil && p.ctx.Err() == nil {
 		w.Close()
 	}

@@ -3,8 +3,11 @@
 package database
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // The end of a program comes while its output is being read: a race, as the detector saw.
@@ -17,3 +20,26 @@ func TestOutputAtTheEnd(t *testing.T) {
 		}
 	}
 }
+
+// A reader that panics is no end of the input either (pitfall 42): the program is gone before a recover sees it.
+func TestLoadFromPanic(t *testing.T) {
+	loaded := filepath.Join(t.TempDir(), "loaded")
+	sh := &tool{path: "/bin/sh", args: []string{"-c", `read line && read line; : >"$0"`, loaded}}
+	func() {
+		defer func() {
+			if r := recover(); r != "damaged" {
+				t.Errorf("recovered %v", r)
+			}
+		}()
+		err := sh.load(t.Context(), panicking{})
+		t.Errorf("no panic, but %v", err)
+	}()
+	time.Sleep(200 * time.Millisecond) // for a program that was left alive
+	if _, err := os.Stat(loaded); err == nil {
+		t.Error("the program has taken the panic for the end of its input")
+	}
+}
+
+type panicking struct{}
+
+func (panicking) Read([]byte) (int, error) { panic("damaged") }
