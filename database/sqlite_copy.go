@@ -35,16 +35,3 @@ func (c *sqliteCopy) dump(ctx context.Context, w io.Writer) error {
 	_, err = io.CopyBuffer(struct{ io.Writer }{w}, &contextReader{ctx, f}, make([]byte, 256<<10))
 	return err
 }
-
-// contextReader reads until ctx is done.
-type contextReader struct {
-	ctx context.Context
-	r   io.Reader
-}
-
-func (c *contextReader) Read(b []byte) (int, error) {
-	if c.ctx.Err() != nil {
-		return 0, context.Cause(c.ctx)
-	}
-	return c.r.Read(b)
-}

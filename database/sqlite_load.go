@@ -11,7 +11,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 )
 
 func (s *sqliteFile) Load(ctx context.Context, r io.Reader) error {
@@ -120,16 +119,4 @@ func lengthIn(head []byte) int64 {
 		pageSize = 64 << 10
 	}
 	return pageSize * int64(binary.BigEndian.Uint32(head[28:]))
-}
-
-// syncDir makes a rename durable. Windows has no such call, and does not need it.
-func syncDir(dir string) error {
-	if runtime.GOOS == "windows" {
-		return nil
-	}
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }
