@@ -13,25 +13,28 @@ import (
 // MySQLOptions are for MySQL; nil and zero fields are the defaults.
 type MySQLOptions struct {
 	// Args are further arguments of the dump program, such as --ignore-table=shop.cache, or --dump-history for what
-	// MariaDB's versioned tables held before. No secrets, and nothing that leaves out comments: the last one is what tells a whole dump.
+	// MariaDB's versioned tables held before. No secrets, as every user of the machine can see them, and nothing
+	// that leaves out comments: the last one is what tells a whole dump.
 	Args []string
 }
 
 // MySQL is a MySQL or MariaDB server and one of its databases, reached by the programs of either. url is
-// mysql://user:password@host:port/database, or mariadb://…, which only says whose programs are looked for first.
-// Its query may set socket, ssl, ssl-mode, ssl-ca, ssl-cert, ssl-key and ssl-verify-server-cert, as the programs know them. What
-// it lacks they find in their option files (~/.my.cnf), which are not read if the URL has a password: it would not win over theirs.
+// mysql://user:password@host:port/database, or mariadb://…, which only says whose programs are looked for first. Its query
+// may set socket, ssl, ssl-mode, ssl-ca, ssl-cert, ssl-key and ssl-verify-server-cert, as the programs know them. Of these only
+// ssl-verify-server-cert=1 (MariaDB) and ssl-mode=REQUIRED or more (MySQL) insist on encryption. What the URL lacks the programs
+// find in their option files (~/.my.cnf), which are not read if it has a password: it would not win over theirs.
 //
-// A dump is one consistent read of all tables of a transactional engine (--single-transaction), with routines, triggers and events.
-// Its user needs SELECT, SHOW VIEW, TRIGGER and EVENT on the database, and SELECT on mysql.proc (MariaDB) or SHOW_ROUTINE
-// (MySQL): triggers and routines that the user may not see are not in the dump, and nothing says so. FLOAT
+// A dump is one consistent read of all tables of a transactional engine (--single-transaction), with routines, triggers and
+// events. Its user needs SELECT, SHOW VIEW, TRIGGER and EVENT on the database, and SELECT on mysql.proc (MariaDB) or
+// SHOW_ROUTINE (MySQL): triggers and routines that the user may not see are not in the dump, and nothing says so. FLOAT
 // columns come back with the digits that the server prints, which are fewer than it holds.
 //
-// Load replaces the tables that the dump has, and gives the database the dumped one's character set and collation. These servers commit
-// with each statement, so a Load that fails leaves a part of it: load into a fresh database (Prepare), or verify the snapshot first.
-// Views, routines, triggers and events come back with their DEFINERs: who loads them must be that user, or have SET USER
-// (MariaDB), SET_ANY_DEFINER (MySQL) or SUPER. Enabled events run from then on. What was made before the database's collation was changed is dumped
-// with an ALTER DATABASE of the original's name, which a load into another database then needs.
+// Load replaces the tables that the dump has, and gives the database the dumped one's character set and collation. These
+// servers commit with each statement, so a Load that fails leaves a part of it: load into a fresh database (Prepare), or
+// verify the snapshot first. Views, routines, triggers and events come back with their DEFINERs: who loads them must be that
+// user, or have SET USER (MariaDB), SET_ANY_DEFINER (MySQL) or SUPER. Enabled events run from then on. What was made before
+// the database's collation was changed is dumped with an ALTER DATABASE of the original's name: a load into another
+// database needs the original to be there, and to be allowed that.
 func MySQL(url string, o *MySQLOptions) (Server, error) {
 	m, err := parseMySQL(url)
 	if err != nil {
@@ -52,7 +55,7 @@ type mysql struct {
 	extra                []string
 }
 
-const mysqlExample = "mysql://user:password@host:3306/database?ssl-ca=/etc/ca.pem"
+const mysqlExample = "mysql://user:password@host:3306/database?ssl-verify-server-cert=1"
 
 var mysqlOptions = []string{"socket", "ssl", "ssl-mode", "ssl-ca", "ssl-cert", "ssl-key", "ssl-verify-server-cert"}
 
@@ -64,7 +67,8 @@ func parseMySQL(text string) (*mysql, error) {
 	if u.Scheme != "mysql" && u.Scheme != "mariadb" {
 		return nil, fmt.Errorf("the URL must be like %s", mysqlExample)
 	}
-	if u.User == nil && strings.Contains(u.EscapedPath()+u.RawQuery, "@") { // a password's / or ? has ended the host, and would be shown as the database
+	// A password's / or ? has ended the host, and the rest of it would be shown as the database.
+	if u.User == nil && strings.Contains(u.EscapedPath()+u.RawQuery, "@") {
 		return nil, fmt.Errorf("the URL must be like %s, with / as %%2F, ? as %%3F and @ as %%40 in user, password and name", mysqlExample)
 	}
 	m := &mysql{address: u.Host, host: u.Hostname(), port: u.Port(), maria: u.Scheme == "mariadb"}
@@ -116,8 +120,9 @@ func (m *mysql) tool(maria, my string, args ...string) (*tool, error) {
 	}
 	t := &tool{path: path}
 	if m.password != "" {
-		// MYSQL_PWD leaves nothing behind when this process is killed, as a file would, and takes every byte as it is. (A pipe as
-		// --defaults-file=/dev/fd/3 works too, but has quoting and is only for Unix.) It loses against ~/.my.cnf and ~/.mylogin.cnf, so these are off.
+		// MYSQL_PWD leaves nothing behind when this process is killed, as a file would, and takes every byte as it is.
+		// (A pipe as --defaults-file=/dev/fd/3 works too, but has quoting, and Windows has none.) It loses against
+		// ~/.my.cnf and ~/.mylogin.cnf, so these are off.
 		t.args, t.secrets = []string{"--no-defaults"}, secretsOf(m.password)
 		t.env = []string{"MYSQL_PWD=" + m.password, "MYSQL_TEST_LOGIN_FILE=" + os.DevNull}
 	}

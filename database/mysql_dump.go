@@ -18,6 +18,10 @@ func (m *mysql) version(ctx context.Context) (string, error) {
 	return t.query(ctx)
 }
 
+// mysqlCollation makes a statement that the programs dump only with a CREATE DATABASE of the same name. Parameters of
+// routines, and tables made later, depend on it.
+const mysqlCollation = "SELECT CONCAT('ALTER DATABASE CHARACTER SET ', @@character_set_database, ' COLLATE ', @@collation_database)"
+
 func (m *mysql) Dump(ctx context.Context, w io.Writer) error {
 	if err := m.selected(); err != nil {
 		return err
@@ -28,15 +32,14 @@ func (m *mysql) Dump(ctx context.Context, w io.Writer) error {
 	}
 	args := []string{"--single-transaction", "--quick", "--routines", "--triggers", "--events", "--hex-blob", "--complete-insert",
 		"--no-tablespaces", "--comments", "--skip-dump-date", "--max-allowed-packet=1G"}
-	if !strings.Contains(version, "MariaDB") { // MySQL's own: nothing that takes more rights than that, or another MySQL
+	if !strings.Contains(version, "MariaDB") { // MySQL's own: nothing that a load needs more rights for, or other servers lack
 		args = append(args, "--set-gtid-purged=OFF", "--loose-column-statistics=0")
 	}
 	t, err := m.dumper(append(append(args, m.extra...), "--", m.name)...)
 	if err != nil {
 		return err
 	}
-	// The programs dump it only with a CREATE DATABASE of that name. Parameters of routines and tables made later depend on it.
-	collation, err := m.query(ctx, m.name, "SELECT CONCAT('ALTER DATABASE CHARACTER SET ', @@character_set_database, ' COLLATE ', @@collation_database)")
+	collation, err := m.query(ctx, m.name, mysqlCollation)
 	if err != nil {
 		return fmt.Errorf("ask for the collation of the database %q: %w", m.name, err)
 	}

@@ -210,6 +210,12 @@ func testMySQLRefused(t *testing.T, s *mariaDB) {
 	s.failed(t, missing.Dump(t.Context(), io.Discard), "Unknown database 'miss'ing'")
 	s.failed(t, missing.Load(t.Context(), strings.NewReader("SELECT 1;")), "Unknown database 'miss'ing'")
 
+	encrypted, err := MySQL(s.URL+"?ssl-verify-server-cert=1", nil) // which this server cannot
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.failed(t, encrypted.Select("shop_a").Dump(t.Context(), io.Discard), "SSL is required")
+
 	broken := s.fresh(t, "broken")
 	s.sql(t, "broken", "CREATE TABLE t (a int); CREATE VIEW v AS SELECT a FROM t; DROP TABLE t")
 	s.failed(t, broken.Dump(t.Context(), io.Discard), "'broken.v' references invalid table(s)")
@@ -255,7 +261,8 @@ func testMySQLLoadFails(t *testing.T, s *mariaDB) {
 	err = db.Load(t.Context(), strings.NewReader("BROKEN;\n"+strings.Repeat("SELECT 1;\n", 100_000)))
 	s.failed(t, err, "ERROR 1064 (42000) at line 1")
 
-	for _, command := range []string{"\\! touch %s\n", "system touch %s\n", "tee %s\n", "SELECT 1 \\T %s\n", "LOAD DATA LOCAL INFILE '/proc/self/environ' INTO TABLE t;\n-- %s"} {
+	for _, command := range []string{"\\! touch %s\n", "system touch %s\n", "tee %s\n", "SELECT 1 \\T %s\n",
+		"LOAD DATA LOCAL INFILE '/proc/self/environ' INTO TABLE t;\n-- %s"} {
 		file := filepath.Join(t.TempDir(), "file")
 		s.failed(t, db.Load(t.Context(), strings.NewReader(fmt.Sprintf(command, file)+";\n")))
 		if _, err := os.Stat(file); err == nil {

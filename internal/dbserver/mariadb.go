@@ -43,21 +43,26 @@ func startMariaDB(dir string) (*Server, error) {
 		return nil, err
 	}
 	data := filepath.Join(home, "data")
-	if err := a.run(home, install, "--no-defaults", "--datadir="+data, "--auth-root-authentication-method=socket", "--skip-test-db", "--user="+a.name); err != nil {
+	if err := a.run(home, install, "--no-defaults", "--datadir="+data, "--auth-root-authentication-method=socket",
+		"--skip-test-db", "--user="+a.name); err != nil {
 		return nil, err
 	}
-	inner := sha1.Sum([]byte(password)) // as mysql_native_password has it; the file's reader stumbles over the password itself
+	// As mysql_native_password has it; the file's reader stumbles over the password itself.
+	inner := sha1.Sum([]byte(password))
 	hash := sha1.Sum(inner[:])
 	first := filepath.Join(home, "first.sql")
-	statements := fmt.Sprintf("CREATE USER admin@'%%' IDENTIFIED BY PASSWORD '*%X';\nGRANT ALL ON *.* TO admin@'%%' WITH GRANT OPTION;\n", hash)
+	statements := fmt.Sprintf("CREATE USER admin@'%%' IDENTIFIED BY PASSWORD '*%X';\n"+
+		"GRANT ALL ON *.* TO admin@'%%' WITH GRANT OPTION;\n", hash)
 	if err := os.WriteFile(first, []byte(statements), 0o644); err != nil { // in a directory that is closed
 		return nil, err
 	}
-	server := a.command(home, mariadbd, "--no-defaults", "--datadir="+data, "--socket="+filepath.Join(home, "sock"), "--pid-file="+filepath.Join(home, "pid"),
-		"--bind-address=127.0.0.1", "--skip-name-resolve", "--port="+strconv.Itoa(port), "--init-file="+first, "--innodb-flush-log-at-trx-commit=0",
-		"--innodb-flush-method=nosync", "--innodb-buffer-pool-size=128M", "--max-allowed-packet=64M", "--character-set-server=utf8mb4", "--event-scheduler=OFF")
+	server := a.command(home, mariadbd, "--no-defaults", "--datadir="+data, "--socket="+filepath.Join(home, "sock"),
+		"--pid-file="+filepath.Join(home, "pid"), "--bind-address=127.0.0.1", "--skip-name-resolve", "--port="+strconv.Itoa(port),
+		"--init-file="+first, "--innodb-flush-log-at-trx-commit=0", "--innodb-flush-method=nosync", "--innodb-buffer-pool-size=128M",
+		"--max-allowed-packet=64M", "--character-set-server=utf8mb4", "--event-scheduler=OFF")
 	return start(server, syscall.SIGTERM, port, "mysql", "admin", func() error {
-		ready := exec.Command("mariadb", "--no-defaults", "--protocol=tcp", "-h", "127.0.0.1", "-P", strconv.Itoa(port), "-u", "admin", "-e", "SELECT 1")
+		ready := exec.Command("mariadb", "--no-defaults", "--protocol=tcp", "-h", "127.0.0.1", "-P", strconv.Itoa(port),
+			"-u", "admin", "-e", "SELECT 1")
 		ready.Env = append(os.Environ(), "MYSQL_PWD="+password)
 		out, err := ready.CombinedOutput()
 		if err != nil {
