@@ -44,7 +44,7 @@ type Config struct {
 	age       crypto.AgeOptions
 
 	settings []Setting
-	problems []problem
+	problems []*Problem
 }
 
 // Lookup returns the value of a variable, empty if there is none, and where it is from: for people, such as "environment" or
@@ -58,23 +58,26 @@ func Environment(variable string) (value, origin string) { return os.Getenv(vari
 type access int
 
 const (
-	always  access = iota
-	toWrite        // a bad one must not stand between anybody and a restore
+	always    access = iota
+	toEncrypt        // with the key of now
+	toWrite          // a bad one must not stand between anybody and a restore
 	toSchedule
 )
 
-// problem is a setting that is wrong.
-type problem struct {
-	variable string
-	for_     access
-	err      error
+// Problem is a setting that is wrong.
+type Problem struct {
+	Variable string
+	Err      error
+
+	of access
 }
 
-func (p problem) Error() string { return p.variable + ": " + p.err.Error() }
+func (p *Problem) Error() string { return p.Variable + ": " + p.Err.Error() }
 
-func (p problem) Unwrap() error { return p.err }
+// Unwrap returns Err.
+func (p *Problem) Unwrap() error { return p.Err }
 
-// FromEnv reads the environment of this process. All that is wrong is one error, in which each line names its variable. The
+// FromEnv reads the environment of this process. All that is wrong is one error, in which each line is a *Problem. The
 // Config is there all the same: it prints, and Open still works for what the problems are not about.
 func FromEnv() (*Config, error) { return Parse(Environment) }
 
@@ -87,7 +90,7 @@ func Parse(lookup Lookup) (*Config, error) {
 	r.schedules()
 	r.retention()
 	r.effective()
-	return c, c.problem(always, toWrite, toSchedule)
+	return c, c.problem(always, toEncrypt, toWrite, toSchedule)
 }
 
 // problem joins the problems of these kinds.
@@ -95,7 +98,7 @@ func (c *Config) problem(kinds ...access) error {
 	var errs []error
 	for _, p := range c.problems {
 		for _, kind := range kinds {
-			if p.for_ == kind {
+			if p.of == kind {
 				errs = append(errs, p)
 			}
 		}
@@ -110,7 +113,7 @@ type reader struct {
 }
 
 func (r *reader) wrong(variable string, kind access, format string, args ...any) {
-	r.problems = append(r.problems, problem{variable, kind, fmt.Errorf(format, args...)})
+	r.problems = append(r.problems, &Problem{variable, fmt.Errorf(format, args...), kind})
 }
 
 // value takes a variable, or its default, into the table; parse, unless nil, takes what is not empty.

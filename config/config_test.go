@@ -374,15 +374,27 @@ func TestFileURL(t *testing.T) {
 	for _, test := range []struct {
 		url     string
 		windows bool
-		want    string
+		want    string // with slashes; empty for an error
 	}{
-		{"file:///srv/backup", false, "/srv/backup"}, {"file:///srv/a%20b%23", false, "/srv/a b#"}, {"file:///C:/backup", true, "C:/backup"},
-		{"file://host/path", false, ""}, {"file:relative", false, ""}, {"/srv/backup", false, ""}, {"file:///a?b", false, ""}, {"http://x/y", false, ""},
+		{"file:///srv/backup", false, "/srv/backup"},
+		{"file:///srv/my%20backup%25", false, "/srv/my backup%"},
+		{"file:///", false, "/"},
+		{"file:///C:/backup", true, "C:/backup"},
 		{"file:///backup", true, ""},
+		{"file:///C:", true, ""},
+		{"file://host/backup", false, ""},
+		{"file:backup", false, ""},
+		{"file:/srv?x", false, ""},
+		{"file:///a%00b", false, ""},
+		{"file:///a%zz", false, ""},
+		{"http:///srv", false, ""},
+		{"", false, ""},
+		{"file:///srv/a%20b%23", false, "/srv/a b#"},
+		{"/srv/backup", false, ""},
 	} {
 		got, err := fileURL(test.url, test.windows)
-		if filepath.ToSlash(got) != test.want || (err == nil) != (test.want != "") {
-			t.Errorf("%s: %q, %v", test.url, got, err)
+		if (err != nil) != (test.want == "") || filepath.ToSlash(got) != test.want {
+			t.Errorf("fileURL(%q, %v) = %q, %v; want %q", test.url, test.windows, got, err, test.want)
 		}
 	}
 }

@@ -21,7 +21,7 @@ const (
 
 // keys reads all secrets, and decides how new snapshots are encrypted if nothing says so.
 func (r *reader) keys() {
-	r.value(recipientsVariable, toWrite, "", func(v string) (err error) { r.age.Recipients, err = readKeys(v, crypto.ParseRecipients); return err })
+	r.value(recipientsVariable, toEncrypt, "", func(v string) (err error) { r.age.Recipients, err = readKeys(v, crypto.ParseRecipients); return err })
 	r.value(identitiesVariable, always, "", func(v string) (err error) { r.age.Identities, err = readKeys(v, crypto.ParseIdentities); return err })
 	hasKey := r.activeKey()
 	r.earlierKeys()
@@ -32,16 +32,16 @@ func (r *reader) keys() {
 	if r.encryption == "" {
 		r.encryption = encryptionAES256
 		if !hasKey {
-			r.wrong("BACKUP_ENCRYPTION", toWrite, "nothing says how to encrypt: set %s, or BACKUP_ENCRYPTION=age with %s, or BACKUP_ENCRYPTION=none to store in the clear",
+			r.wrong("BACKUP_ENCRYPTION", toEncrypt, "nothing says how to encrypt: set %s, or BACKUP_ENCRYPTION=age with %s, or BACKUP_ENCRYPTION=none to store in the clear",
 				keyVariable, recipientsVariable)
 		}
 		return
 	}
 	switch {
 	case r.encryption == encryptionAge && len(r.age.Recipients) == 0:
-		r.wrong(recipientsVariable, toWrite, "is not set, and encryption age needs recipients")
+		r.wrong(recipientsVariable, toEncrypt, "is not set, and encryption age needs recipients")
 	case (r.encryption == encryptionAES256 || r.encryption == encryption7z) && !hasKey:
-		r.wrong(keyVariable, toWrite, "is not set, and encryption %s needs a key", r.encryption)
+		r.wrong(keyVariable, toEncrypt, "is not set, and encryption %s needs a key", r.encryption)
 	}
 }
 
@@ -106,7 +106,7 @@ func (r *reader) parseSecret(s string) (key crypto.Key, password sevenzip.Passwo
 	if r.encryption != encryption7z || strings.HasPrefix(strings.TrimSpace(s), "base64:") {
 		key, err = crypto.ParseKey(s)
 		if err != nil && r.encryption != encryption7z {
-			err = fmt.Errorf("%w (only BACKUP_ENCRYPTION=7z takes passwords that are no keys)", err)
+			err = fmt.Errorf("%w (only BACKUP_ENCRYPTION=7z takes a password that is no key)", err)
 		}
 		if err != nil {
 			return crypto.Key{}, password, err

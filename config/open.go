@@ -48,6 +48,9 @@ func (c *Config) Open(ctx context.Context, as Access, o *OpenOptions) (*backup.B
 	}
 	kinds := []access{always}
 	if as != Reading {
+		kinds = append(kinds, toEncrypt)
+	}
+	if as == Writing {
 		kinds = append(kinds, toWrite)
 	}
 	if err := c.problem(kinds...); err != nil {
@@ -61,7 +64,7 @@ func (c *Config) Open(ctx context.Context, as Access, o *OpenOptions) (*backup.B
 		Encryptor: encryptors[0], ReadWith: encryptors[1:], SegmentSize: c.segmentSize,
 		AllowUnsealed: c.allowUnsealed || encryptors[0] == crypto.None, OnEvent: o.OnEvent, Logger: o.Logger,
 	}
-	if as != Reading {
+	if as == Writing {
 		if opts.Compressor, err = c.compressor(); err != nil {
 			return nil, nil, err
 		}
@@ -77,6 +80,8 @@ func (c *Config) Open(ctx context.Context, as Access, o *OpenOptions) (*backup.B
 	return b, vol, nil
 }
 
+const volumeVariable = "BACKUP_VOLUME"
+
 // volume is a storage.Volume that is closed.
 type volume interface {
 	storage.Volume
@@ -91,7 +96,7 @@ func (c *Config) openVolume(ctx context.Context, as Access, o *OpenOptions) (vol
 	scheme, _, _ := strings.Cut(text, ":")
 	switch {
 	case text == "":
-		return nil, errors.New("BACKUP_VOLUME is not set: want file:///path or s3://bucket/prefix")
+		return nil, &Problem{Variable: volumeVariable, Err: errors.New("is not set: want file:///path or s3://bucket/prefix")}
 	case scheme == "s3":
 		return openBucket(ctx, text, o)
 	}
@@ -116,7 +121,7 @@ func openBucket(ctx context.Context, text string, o *OpenOptions) (volume, error
 func openDirectory(text string, create bool) (volume, error) {
 	dir, err := fileURL(text, runtime.GOOS == "windows")
 	if err != nil {
-		return nil, err
+		return nil, &Problem{Variable: volumeVariable, Err: err}
 	}
 	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) && !create {
 		return nil, fmt.Errorf("there is no volume %s: %w", text, fs.ErrNotExist)

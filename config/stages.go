@@ -18,17 +18,17 @@ const compressionEncrypted = "encrypted"
 
 // stages reads how snapshots are stored.
 func (r *reader) stages() {
-	r.value("BACKUP_VOLUME", always, "", func(v string) error { r.Volume = v; return nil })
+	r.value(volumeVariable, always, "", func(v string) error { r.Volume = v; return nil })
 	r.value("BACKUP_COMPRESSION", toWrite, "", oneOf(&r.compression, "zstd", "gzip", "xz", "none", compressionEncrypted))
-	r.value("BACKUP_ENCRYPTION", toWrite, "", oneOf(&r.encryption, encryptionAES256, encryptionAge, encryption7z, encryptionNone))
+	r.value("BACKUP_ENCRYPTION", toEncrypt, "", oneOf(&r.encryption, encryptionAES256, encryptionAge, encryption7z, encryptionNone))
 	if r.compression == compressionEncrypted {
 		if r.encryption != "" && r.encryption != encryption7z {
-			r.wrong("BACKUP_COMPRESSION", toWrite, "encrypted means 7z with AES-256, but BACKUP_ENCRYPTION is %s: unset one of them", r.encryption)
+			r.wrong("BACKUP_COMPRESSION", toEncrypt, "encrypted means 7z with AES-256, but BACKUP_ENCRYPTION is %s: unset one of them", r.encryption)
 		}
 		r.compression, r.encryption = "", encryption7z
 	}
-	if r.encryption == encryption7z && r.compression != "" {
-		r.wrong("BACKUP_COMPRESSION", toWrite, "%s does not go with BACKUP_ENCRYPTION=7z, which compresses by itself (BACKUP_7Z_METHOD): unset it", r.compression)
+	if r.encryption == encryption7z && r.compression != "" && r.compression != compress.None.Name() {
+		r.wrong("BACKUP_COMPRESSION", toWrite, "encryption 7z compresses by itself: leave it unset instead of %s, or unset BACKUP_ENCRYPTION", r.compression)
 	}
 	hasLevel := false
 	r.value("BACKUP_COMPRESSION_LEVEL", toWrite, "", func(v string) (err error) {
@@ -105,3 +105,6 @@ func parseBool(value string, field *bool) error {
 	}
 	return nil
 }
+
+// Is7z reports whether new snapshots are .7z archives.
+func (c *Config) Is7z() bool { return c.encryption == encryption7z }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"io"
+
+	"github.com/databasement/backup/config"
 )
 
 // app is one run of the program.
@@ -12,6 +14,7 @@ type app struct {
 	stdout   io.Writer
 	env      func(string) string
 	settings settings
+	config   *config.Config
 	report   *report
 	opened   []io.Closer
 }
@@ -22,12 +25,12 @@ func newApp(stdin io.Reader, stdout, stderr io.Writer, env func(string) string) 
 
 // execute finds the command, and gives it its arguments.
 func (a *app) execute(ctx context.Context, args []string) error {
-	flags := a.settings.flags(a.env)
+	flags := a.settings.flags()
 	words, err := parse(flags, args)
 	if err != nil {
 		return err
 	}
-	if err := a.settings.reconcile(flags); err != nil {
+	if err := a.configure(flags); err != nil {
 		return err
 	}
 	if len(words) == 0 {

@@ -29,7 +29,7 @@ func backupCommand(ctx context.Context, a *app, words []string) error {
 	if err := checkExt(a.settings.ext); err != nil {
 		return err
 	}
-	b, err := a.open(ctx, a.settings.volume, writing)
+	b, err := a.open(ctx, "", writing)
 	if err != nil {
 		return err
 	}

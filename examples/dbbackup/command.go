@@ -22,6 +22,11 @@ type command struct {
 // commands is a function, because help, which is one of them, lists them all.
 func commands() []*command {
 	return []*command{
+		{"dump", "URL", []string{"name", "all", "format", "min-size", "segment-size"}, dumpText, dumpCommand},
+		{"load", "ID URL", []string{"prepare", "verify-first"}, loadText, loadCommand},
+		{"run", "[URL…]", with(keepFlags, "jobs", "name", "all", "format", "min-size", "segment-size", "single"), runText, runCommand},
+		{"prune", "", with(keepFlags, "name", "dry-run", "json"), pruneText, pruneCommand},
+		{"config", "", with(keepFlags, "json", "segment-size"), configText, configCommand},
 		{"backup", "[FILE]", []string{"name", "ext", "min-size", "segment-size"}, backupText, backupCommand},
 		{"names", "", nil, "list the names that have snapshots", namesCommand},
 		{"list", "", []string{"name", "json"}, "list snapshots, of one name or of all, the oldest first", listCommand},
@@ -41,6 +46,11 @@ func commands() []*command {
 	}
 }
 
+// keepFlags say what stays when a command prunes.
+var keepFlags = []string{"keep-last", "keep-within", "keep-hourly", "keep-daily", "keep-weekly", "keep-monthly", "keep-yearly", "keep-floor", "min-ratio"}
+
+func with(flags []string, more ...string) []string { return slices.Concat(more, flags) }
+
 func find(name string) (*command, error) {
 	all := commands()
 	i := slices.IndexFunc(all, func(c *command) bool { return c.name == name })
@@ -58,13 +68,13 @@ func helpCommand(_ context.Context, a *app, words []string) error {
 	if err != nil {
 		return err
 	}
-	return c.help(a.stdout, new(settings).flags(a.env))
+	return c.help(a.stdout, new(settings).flags())
 }
 
 const environment = `ID is name/id or name/latest. Flags may stand anywhere; after -- there are none.
 Keys come from the environment or from files, never from the command line:
 
-  BACKUP_ENCRYPTION_KEY        base64:… of dbbackup keygen, for --encryption aes256 and 7z; 7z takes passwords too
+  BACKUP_ENCRYPTION_KEY        base64:… of dbbackup keygen, for --encryption aes256 and 7z; 7z takes passwords too; else APP_KEY
   BACKUP_ENCRYPTION_OLD_KEYS   earlier keys that still read, separated by commas
   BACKUP_AGE_RECIPIENTS_FILE   who can read new snapshots, for --encryption age
   BACKUP_AGE_IDENTITIES_FILE   secret age or SSH keys that read
@@ -80,8 +90,8 @@ A volume s3://bucket/prefix is reached as AWS's own tools do it, and by these va
 Further settings follow the URL, such as s3://bucket/prefix?max-parts=1000&concurrency=2; docs/S3.md has
 them, and what each provider needs. dbbackup check tries them.
 
-BACKUP_VOLUME, BACKUP_COMPRESSION, BACKUP_COMPRESSION_LEVEL, BACKUP_ENCRYPTION and BACKUP_7Z_METHOD are
-defaults of the flags of those names. The exit status is 0, 1 for a failure, 2 for a usage error.
+Flags win over the variables that their usage names; dbbackup config shows what is in effect, and the variables of schedules
+and retention. The exit status is 0, 1 for a failure, 2 for a usage error.
 `
 
 // overview lists the commands.
@@ -104,7 +114,7 @@ func (c *command) shows(name string) bool {
 	case "help":
 		return true
 	case "compression", "level", "7z-method":
-		return slices.Contains([]string{"backup", "copy", "check"}, c.name)
+		return slices.Contains([]string{"dump", "run", "config", "backup", "copy", "check"}, c.name)
 	}
 	if slices.Contains([]string{"keygen", "version", "help"}, c.name) {
 		return false

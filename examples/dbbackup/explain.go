@@ -18,6 +18,14 @@ var inOurWords = strings.NewReplacer(
 	"leave Options.Compressor unset instead of", "leave --compression unset instead of",
 	"set Options.File to one of them", "name one of them with --file",
 	"set Options.Encryptor or ReadWith to what opens", "dbbackup has nothing that opens",
+	"nothing says how to encrypt: set "+keyVar, "nothing says how to encrypt: set "+keyVar+" (dbbackup keygen makes one)",
+	"BACKUP_ENCRYPTION=age with BACKUP_AGE_RECIPIENTS_FILE", "--encryption age with --age-recipients",
+	"BACKUP_ENCRYPTION=none to store", "--encryption none to store",
+	"BACKUP_ENCRYPTION=7z takes", "--encryption 7z takes",
+	"encryption age needs recipients", "encryption age needs recipients: --age-recipients names a file of them",
+	"encryption aes256 needs a key", "encryption aes256 needs a key: dbbackup keygen makes one",
+	"encryption 7z needs a key", "encryption 7z needs a key or a password: dbbackup keygen makes a key",
+	"leave it unset instead of", "leave --compression unset instead of",
 	"OpenObject reads", "dbbackup open reads",
 )
 

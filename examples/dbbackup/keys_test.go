@@ -1,11 +1,11 @@
 package main
 
 import (
-	"io"
 	"strings"
 	"testing"
 
 	"filippo.io/age"
+
 	"github.com/databasement/backup/crypto"
 )
 
@@ -99,20 +99,5 @@ func TestAge(t *testing.T) {
 	r := s.run("", "backup", "--name=shop", "--age-recipients", identities)
 	if r.status != exitUsage || strings.Contains(r.err, identity.String()[:25]) {
 		t.Errorf("%+v", r)
-	}
-}
-
-// An old key only reads: without a new one nothing is written.
-func TestOldKeyDoesNotWrite(t *testing.T) {
-	for _, encryption := range []string{"aes256", "7z"} {
-		env := map[string]string{"BACKUP_ENCRYPTION": encryption, oldKeysVar: crypto.NewKey().Encode()}
-		a := newApp(strings.NewReader(""), io.Discard, io.Discard, func(name string) string { return env[name] })
-		a.settings.encryption = encryption
-		if _, err := a.encryptors(true); err == nil || !strings.Contains(err.Error(), keyVar) {
-			t.Errorf("%s: %v", encryption, err)
-		}
-		if _, err := a.encryptors(false); err != nil {
-			t.Errorf("%s, reading: %v", encryption, err)
-		}
 	}
 }

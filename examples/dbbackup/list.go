@@ -15,7 +15,7 @@ import (
 )
 
 func namesCommand(ctx context.Context, a *app, _ []string) error {
-	b, err := a.open(ctx, a.settings.volume, reading)
+	b, err := a.open(ctx, "", reading)
 	if err != nil {
 		return err
 	}
@@ -47,7 +47,7 @@ func listCommand(ctx context.Context, a *app, _ []string) error {
 			return usagef("--name %q: %v", a.settings.name, err)
 		}
 	}
-	b, err := a.open(ctx, a.settings.volume, reading)
+	b, err := a.open(ctx, "", reading)
 	if err != nil {
 		return err
 	}

@@ -30,7 +30,7 @@ func copyCommand(ctx context.Context, a *app, words []string) error {
 			return usagef("--name %q: %v", name, err)
 		}
 	}
-	from, err := a.open(ctx, a.settings.volume, reading)
+	from, err := a.open(ctx, "", reading)
 	if err != nil {
 		return err
 	}
@@ -58,7 +58,7 @@ const sweepText = `remove what backups that died left, once it is older than 7 d
 It takes no key, touches no snapshot, and may run while backups do.`
 
 func sweepCommand(ctx context.Context, a *app, _ []string) error {
-	b, err := a.open(ctx, a.settings.volume, reading)
+	b, err := a.open(ctx, "", reading)
 	if err != nil {
 		return err
 	}
@@ -101,7 +101,7 @@ var permissions = map[string]string{
 }
 
 func checkCommand(ctx context.Context, a *app, _ []string) error {
-	b, err := a.open(ctx, a.settings.volume, writing)
+	b, err := a.open(ctx, "", writing)
 	if err != nil {
 		return err
 	}

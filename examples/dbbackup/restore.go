@@ -30,7 +30,7 @@ func restoreCommand(ctx context.Context, a *app, words []string) error {
 	if err := checkOutput(file); err != nil {
 		return err
 	}
-	b, err := a.open(ctx, a.settings.volume, reading)
+	b, err := a.open(ctx, "", reading)
 	if err != nil {
 		return err
 	}
@@ -134,7 +134,7 @@ func openCommand(ctx context.Context, a *app, words []string) error {
 	if strings.HasPrefix(words[0], "/") || strings.Contains(words[0], "://") || filepath.IsAbs(words[0]) {
 		return usagef("open %q: OBJECT is a name inside the volume, such as shop/….sql.zst.aes: --volume says where that is", words[0])
 	}
-	b, err := a.open(ctx, a.settings.volume, reading)
+	b, err := a.open(ctx, "", reading)
 	if err != nil {
 		return err
 	}

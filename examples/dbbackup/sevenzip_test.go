@@ -36,7 +36,7 @@ func hexOf(k crypto.Key) string { return hex.EncodeToString(k.Bytes()) }
 func TestArchives(t *testing.T) {
 	s := newShell(t)
 	text := strings.Repeat("INSERT INTO shop VALUES (1);\n", 10_000)
-	s.env["BACKUP_ENCRYPTION"] = encryption7z
+	s.env["BACKUP_ENCRYPTION"] = "7z"
 	if got := s.ok("", "check"); strings.Contains(got, "FAILED") || !strings.Contains(got, "encryption: ") {
 		t.Errorf("check: %s", got)
 	}
@@ -134,7 +134,7 @@ func TestArchiveEnvironment(t *testing.T) {
 	if got := s.ok("", "show", last(s.ok("x", "backup", "--name=a", "--encryption=7z"))); !strings.Contains(got, "level 6, method deflate") {
 		t.Errorf("with BACKUP_COMPRESSION=zstd: %s", got)
 	}
-	s.env["BACKUP_ENCRYPTION"], s.env["BACKUP_COMPRESSION_LEVEL"], s.env["BACKUP_7Z_METHOD"] = encryption7z, "2", "lzma2"
+	s.env["BACKUP_ENCRYPTION"], s.env["BACKUP_COMPRESSION_LEVEL"], s.env["BACKUP_7Z_METHOD"] = "7z", "2", "lzma2"
 	if r := s.run("x", "backup", "--name=a"); r.status == exitOK || !strings.Contains(r.err, "7z compresses by itself") {
 		t.Errorf("with BACKUP_COMPRESSION=zstd and BACKUP_ENCRYPTION=7z: %+v", r)
 	}
@@ -163,7 +163,7 @@ func TestArchivesOfAPassword(t *testing.T) {
 			t.Errorf("dbbackup %q: %+v", args, r)
 		}
 	}
-	s.env["BACKUP_ENCRYPTION"] = encryption7z
+	s.env["BACKUP_ENCRYPTION"] = "7z"
 	object := last(s.ok("data", "backup", "--name=shop", "--ext=.sql")) + ".sql.7z"
 	if got := sevenZip(t, s.dir, "x", "-so", "-p"+password, object); got != "data" {
 		t.Errorf("7zz x: %q", got)
@@ -204,7 +204,7 @@ func TestOpenStockArchives(t *testing.T) {
 	s.fails(exitFailure, []string{"open", "two.7z", "--file", "third.sql"}, `"third.sql"`, `"other.sql"`)
 
 	s.fails(exitFailure, []string{"open", "words.7z"}, "another password", keyVar, oldKeysVar)
-	s.env["BACKUP_ENCRYPTION"], s.env[oldKeysVar] = encryption7z, "wrong,correct horse"
+	s.env["BACKUP_ENCRYPTION"], s.env[oldKeysVar] = "7z", "wrong,correct horse"
 	if got := s.ok("", "open", "words.7z"); got != text {
 		t.Errorf("open with an old password: %d bytes of %d", len(got), len(text))
 	}

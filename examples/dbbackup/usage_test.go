@@ -122,33 +122,6 @@ func TestMissingVolume(t *testing.T) {
 	s.fails(exitUsage, []string{"list"}, "BACKUP_VOLUME")
 }
 
-func TestFileURL(t *testing.T) {
-	for _, tt := range []struct {
-		url     string
-		windows bool
-		want    string // with slashes; empty for an error
-	}{
-		{"file:///srv/backup", false, "/srv/backup"},
-		{"file:///srv/my%20backup%25", false, "/srv/my backup%"},
-		{"file:///", false, "/"},
-		{"file:///C:/backup", true, "C:/backup"},
-		{"file:///backup", true, ""},
-		{"file:///C:", true, ""},
-		{"file://host/backup", false, ""},
-		{"file:backup", false, ""},
-		{"file:/srv?x", false, ""},
-		{"file:///a%00b", false, ""},
-		{"file:///a%zz", false, ""},
-		{"http:///srv", false, ""},
-		{"", false, ""},
-	} {
-		got, err := fileURL(tt.url, tt.windows)
-		if (err != nil) != (tt.want == "") || strings.ReplaceAll(got, `\`, "/") != tt.want {
-			t.Errorf("fileURL(%q, %v) = %q, %v; want %q", tt.url, tt.windows, got, err, tt.want)
-		}
-	}
-}
-
 // A bad setting for new snapshots stands in nobody's way who reads.
 func TestBadCompressionDoesNotBlockReading(t *testing.T) {
 	s := newShell(t)
