@@ -142,7 +142,7 @@ func (s *sqliteFile) check(ctx context.Context, path string) error {
 	}
 	found, err := t.query(ctx)
 	if err != nil {
-		return err
+		return fmt.Errorf("PRAGMA quick_check of the copy: %w", err)
 	}
 	return sound(found)
 }

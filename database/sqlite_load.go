@@ -73,7 +73,8 @@ func (s *sqliteFile) restore(ctx context.Context, target, dir string) error {
 	}
 	t.dir = dir
 	if _, err := t.query(ctx); err != nil {
-		return fmt.Errorf("replace the content of the database that is there: %w (if it cannot be read, move it away, with its -wal and -journal)", err)
+		return fmt.Errorf("replace the content of the database that is there: %w "+
+			"(a program that keeps it locked must end; one that cannot be read must be moved away, with its -wal and -journal)", err)
 	}
 	return nil
 }

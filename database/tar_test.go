@@ -428,3 +428,11 @@ func FuzzTarLoad(f *testing.F) {
 	f.Add(entries(f, entry(tar.TypeDir, "d/", ""), entry(tar.TypeReg, "d/f", ""), entry(tar.TypeSymlink, "d/l", "../x"), entry(tar.TypeLink, "h", "d/f")))
 	f.Fuzz(func(t *testing.T, archive []byte) { _ = intact(t, archive) })
 }
+
+func manyFiles(n, size int) fstest.MapFS {
+	all := fstest.MapFS{}
+	for i := range n {
+		all[fmt.Sprintf("d%d/f%d", i%10, i)] = &fstest.MapFile{Data: make([]byte, size), Mode: 0o600}
+	}
+	return all
+}
