@@ -52,6 +52,19 @@ func bucket(t *testing.T) storage.Volume {
 	t.Helper()
 	m := store.get(t)
 	name := "databases-" + strings.ToLower(rand.Text())
+	newBucket(t, name)
+	v, err := s3fs.Open(t.Context(), name, &s3fs.Options{Endpoint: m.Endpoint, PathStyle: true, AccessKeyID: m.AccessKey, SecretAccessKey: m.SecretKey})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { v.Close() })
+	return v
+}
+
+// newBucket makes a bucket, which goes with the server.
+func newBucket(t *testing.T, name string) {
+	t.Helper()
+	m := store.get(t)
 	host, _ := strings.CutPrefix(m.Endpoint, "http://")
 	c, err := miniogo.New(host, &miniogo.Options{Creds: credentials.NewStaticV4(m.AccessKey, m.SecretKey, "")})
 	if err != nil {
@@ -60,12 +73,6 @@ func bucket(t *testing.T) storage.Volume {
 	if err := c.MakeBucket(t.Context(), name, miniogo.MakeBucketOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	v, err := s3fs.Open(t.Context(), name, &s3fs.Options{Endpoint: m.Endpoint, PathStyle: true, AccessKeyID: m.AccessKey, SecretAccessKey: m.SecretKey})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { v.Close() })
-	return v
 }
 
 func TestRoundTrip(t *testing.T) {
