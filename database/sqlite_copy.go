@@ -22,7 +22,7 @@ func (c *sqliteCopy) dump(ctx context.Context, w io.Writer) error {
 	defer os.RemoveAll(dir)
 	if err := c.make(ctx, dir); err != nil {
 		if ctx.Err() != nil {
-			return err
+			return context.Cause(ctx)
 		}
 		return fmt.Errorf("copy it to %s, which takes as much room as the database (SQLiteOptions.TempDir names another place): %w", c.dir, err)
 	}
