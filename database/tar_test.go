@@ -22,10 +22,25 @@ import (
 	"github.com/databasement/backup/database"
 )
 
+// place is a temporary directory in which directories without permissions may be left.
+func place(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	t.Cleanup(func() { // before that of TempDir
+		_ = filepath.WalkDir(dir, func(name string, d fs.DirEntry, _ error) error {
+			if d.IsDir() {
+				_ = os.Chmod(name, 0o700)
+			}
+			return nil
+		})
+	})
+	return dir
+}
+
 // tree makes a directory with about all that one can hold.
 func tree(t *testing.T) string {
 	t.Helper()
-	dir := filepath.Join(t.TempDir(), "tree")
+	dir := filepath.Join(place(t), "tree")
 	at := time.Date(2001, 2, 3, 4, 5, 6, 789_000_000, time.UTC)
 	long := strings.Repeat("long name ", 25)
 	for _, d := range []string{"", "a", "a/deep", "empty", "sealed", strings.Join([]string{long, long, long}, "/")} {
@@ -133,7 +148,7 @@ func TestTarRoundTrip(t *testing.T) {
 		"as gnu": bytes.NewReader(gnuTar(t, nil, "-C", dir, "--format=pax", "--blocking-factor=200", "--sort=inode", "-c", ".")),
 	} {
 		t.Run(name, func(t *testing.T) {
-			parent := t.TempDir()
+			parent := place(t)
 			to := filepath.Join(parent, "to")
 			if name == "whole" { // an empty directory is replaced
 				if err := os.Mkdir(to, 0o700); err != nil {
@@ -149,7 +164,7 @@ func TestTarRoundTrip(t *testing.T) {
 			holds(t, parent, "to")
 		})
 	}
-	to := t.TempDir()
+	to := place(t)
 	gnuTar(t, dump, "-C", to, "-xpf", "-")
 	if got := inventory(t, to); got != want {
 		t.Errorf("by tar: got\n%swant\n%s", got, want)
@@ -183,7 +198,7 @@ func TestTarFS(t *testing.T) {
 		"l": {Data: []byte("b/c"), Mode: fs.ModeSymlink | 0o777},
 	}
 	db := database.TarFS(fsys, nil)
-	to := filepath.Join(t.TempDir(), "to")
+	to := filepath.Join(place(t), "to")
 	if err := database.Tar(to, nil).Load(t.Context(), bytes.NewReader(tarDump(t, db))); err != nil {
 		t.Fatal(err)
 	}
