@@ -13,15 +13,15 @@ import (
 
 // Decision is what a plan does with a snapshot, and why.
 type Decision struct {
-	Snapshot *Snapshot
-	Remove   bool
-	Reason   string // all rules that keep it, or why nothing does
+	Snapshot *Snapshot `json:"snapshot"`
+	Remove   bool      `json:"remove"`
+	Reason   string    `json:"reason"` // all rules that keep it, or why none does, or why it is not counted
 }
 
 // PrunePlan is what Prune will do. It is data: nothing was removed yet.
 type PrunePlan struct {
-	Name      string
-	Decisions []Decision // the newest snapshot first
+	Name      string     `json:"name"`
+	Decisions []Decision `json:"decisions"` // the newest snapshot first
 }
 
 // Removals lists the snapshots that go.
@@ -35,12 +35,12 @@ func (p *PrunePlan) Removals() []*Snapshot {
 	return gone
 }
 
-// PlanPrune decides which snapshots of a name go. Only those count for the rules whose objects are there and whose manifest is whole and, where this
-// Backup has keys to read with, authentic; the others are not counted, and not removed either. The newest Retention.Floor that count
-// always stay.
+// PlanPrune decides which snapshots of a name go. Only those count for the rules whose objects are there and whose manifest is
+// whole and, where this Backup has keys to read with, authentic; the others are not counted, and not removed either. The newest
+// Retention.Floor that count always stay.
 //
-// With an error that is ErrVeto there is a plan all the same, to look at; Prune removes nothing then. That is so if
-// a snapshot is from the future, as it would push good ones out; if none counts, as with the wrong key; and if the newest one is
+// With an error that is ErrVeto there is a plan all the same, to look at; Prune removes nothing then. That is so if a snapshot
+// is from the future, as it would push good ones out; if none counts, as with the wrong key; and if the newest one is
 // suspiciously small: see Retention.MinRatio.
 func (b *Backup) PlanPrune(ctx context.Context, name string, keep Retention) (*PrunePlan, error) {
 	plan, err := b.planPrune(ctx, name, keep)
@@ -90,15 +90,17 @@ func (b *Backup) planPrune(ctx context.Context, name string, keep Retention) (*P
 	case future != nil:
 		return plan, fmt.Errorf("%w: %w", ErrVeto, future)
 	case len(counted) == 0 && len(groups) > 0:
-		return plan, fmt.Errorf("%w: none of the %d snapshots counts; the newest: %s", ErrVeto, len(groups), plan.Decisions[0].Reason)
+		newest := plan.Decisions[0]
+		return plan, fmt.Errorf("%w: none of the %d snapshots counts; the newest, %s: %s",
+			ErrVeto, len(groups), newest.Snapshot.Ref(), newest.Reason)
 	case len(plan.Removals()) > 0:
 		return plan, keep.suspicious(counted[0], sizes)
 	}
 	return plan, nil
 }
 
-// judge returns a snapshot's plain size, and says why it does not count: because it does not authenticate, or because its objects are not all there. With keys that
-// cannot read, by intent, the manifests of that encryption are believed.
+// judge returns a snapshot's plain size, and says why it does not count: because it does not authenticate, or because its
+// objects are not all there. With keys that cannot read, by intent, the manifests of that encryption are believed.
 func (b *Backup) judge(ctx context.Context, g *group) (size int64, doubt, err error) {
 	ref := g.name + "/" + g.id
 	m, err := b.load(ctx, b.quiet("prune", ref), ref)
@@ -108,7 +110,8 @@ func (b *Backup) judge(ctx context.Context, g *group) (size int64, doubt, err er
 	noKey := (*crypto.KeyError)(nil)
 	switch {
 	case errors.As(err, &noKey) && len(noKey.Have) == 0 && b.writesOnly(m.Encryption.Name):
-	case errors.Is(err, ErrDamaged), errors.Is(err, ErrUnsealed), errors.Is(err, ErrNewerFormat), errors.Is(err, ErrNotExist), isKeyError(err):
+	case errors.Is(err, ErrDamaged), errors.Is(err, ErrUnsealed), errors.Is(err, ErrNewerFormat), errors.Is(err, ErrNotExist),
+		isKeyError(err):
 		return 0, err, nil
 	case err != nil:
 		return 0, nil, err

@@ -95,15 +95,19 @@ func (r Retention) location() *time.Location {
 }
 
 func (r Retention) check() error {
-	negative := r.KeepLast < 0 || r.KeepWithin < 0 || r.Floor < 0
-	for _, p := range r.periods() {
-		negative = negative || p.count < 0
+	for _, field := range []struct {
+		name     string
+		negative bool
+	}{
+		{"KeepLast", r.KeepLast < 0}, {"KeepWithin", r.KeepWithin < 0}, {"KeepHourly", r.KeepHourly < 0}, {"KeepDaily", r.KeepDaily < 0},
+		{"KeepWeekly", r.KeepWeekly < 0}, {"KeepMonthly", r.KeepMonthly < 0}, {"KeepYearly", r.KeepYearly < 0}, {"Floor", r.Floor < 0},
+	} {
+		if field.negative {
+			return fmt.Errorf("%s of the retention is negative: 0 leaves it out", field.name)
+		}
 	}
-	switch {
-	case negative:
-		return fmt.Errorf("a retention of %+v has a negative rule: leave a rule out with 0", r)
-	case math.IsNaN(r.MinRatio) || r.MinRatio > 1:
-		return fmt.Errorf("a retention's MinRatio is %v, it must be at most 1, or negative for none", r.MinRatio)
+	if math.IsNaN(r.MinRatio) || r.MinRatio > 1 {
+		return fmt.Errorf("MinRatio of the retention is %v: it must be at most 1, or negative for no veto", r.MinRatio)
 	}
 	return nil
 }
@@ -131,11 +135,11 @@ func (r Retention) decide(counted []*Snapshot) []Decision {
 		}
 	}
 	for _, p := range r.periods() {
-		last := ""
-		for i, left := 0, p.count; i < len(counted) && left > 0; i++ {
-			if period := p.of(counted[i].Time.In(r.location())); period != last {
+		seen := map[string]bool{} // all, as clocks that were set back at midnight have a day twice
+		for i := 0; i < len(counted) && len(seen) < p.count; i++ {
+			if period := p.of(counted[i].Time.In(r.location())); !seen[period] {
 				keep(i, "%s %s", p.name, period)
-				last, left = period, left-1
+				seen[period] = true
 			}
 		}
 	}
@@ -165,6 +169,7 @@ func (r Retention) suspicious(newest *Snapshot, sizes []int64) error {
 	if float64(sizes[0]) >= ratio*float64(median) {
 		return nil
 	}
-	return fmt.Errorf("%w: the newest snapshot, %s, has %d bytes, less than %v of the median of the %d before it, %d bytes: look whether it is whole; "+
-		"delete it if it is not, or set a lower MinRatio if it is", ErrVeto, newest.Ref(), sizes[0], ratio, len(before), median)
+	return fmt.Errorf("%w: the newest snapshot, %s, has %d bytes, less than %v of the median of the %d before it, %d bytes: "+
+		"look whether it is whole; delete it if it is not, or set a lower MinRatio if it is",
+		ErrVeto, newest.Ref(), sizes[0], ratio, len(before), median)
 }

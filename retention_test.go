@@ -1,6 +1,7 @@
 package backup
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -63,18 +64,29 @@ func TestRetention(t *testing.T) {
 		"daily": {Retention{KeepDaily: 2}, days, []string{"daily 2026-11-22", "-", "daily 2026-11-21", "-", "-"}},
 		"several": {Retention{KeepLast: 1, KeepDaily: 3, KeepMonthly: 9, KeepYearly: 1}, days, []string{
 			"among the last 1, daily 2026-11-22, monthly 2026-11, yearly 2026", "-", "daily 2026-11-21", "daily 2026-11-20", "-"}},
-		"periods without snapshots do not count": {Retention{KeepDaily: 2}, at(t, "2026-01-01T00:00Z", "2026-06-01T00:00Z", "2026-11-01T00:00Z"), []string{
-			"daily 2026-11-01", "daily 2026-06-01", "-"}},
-		"the day of the zone": {Retention{KeepDaily: 9, Location: berlin}, at(t, "2026-07-01T21:59Z", "2026-07-01T22:00Z", "2026-07-02T21:59Z"), []string{
-			"daily 2026-07-02", "-", "daily 2026-07-01"}},
+		"periods without snapshots do not count": {Retention{KeepDaily: 2},
+			at(t, "2026-01-01T00:00Z", "2026-06-01T00:00Z", "2026-11-01T00:00Z"), []string{
+				"daily 2026-11-01", "daily 2026-06-01", "-"}},
+		"the day of the zone": {Retention{KeepDaily: 9, Location: berlin},
+			at(t, "2026-07-01T21:59Z", "2026-07-01T22:00Z", "2026-07-02T21:59Z"), []string{
+				"daily 2026-07-02", "-", "daily 2026-07-01"}},
+		"a day of 25 hours": {Retention{KeepDaily: 9, Location: berlin},
+			at(t, "2026-10-24T22:00Z", "2026-10-25T22:59Z", "2026-10-25T23:00Z"), []string{
+				"daily 2026-10-26", "daily 2026-10-25", "-"}},
+		"a day that comes back, as one minute past midnight became 23:01": {Retention{KeepDaily: 3, Location: zone(t, "America/St_Johns")},
+			at(t, "2010-11-06T02:00Z", "2010-11-07T02:00Z", "2010-11-07T02:30Z", "2010-11-07T02:40Z", "2010-11-07T03:40Z"), []string{
+				"daily 2010-11-07", "daily 2010-11-06", "-", "-", "daily 2010-11-05"}},
 		"hours at the end of summer": {Retention{KeepHourly: 9, Location: berlin},
 			at(t, "2026-10-25T00:10Z", "2026-10-25T00:50Z", "2026-10-25T01:10Z", "2026-10-25T02:10Z"), []string{
 				"hourly 2026-10-25 03h +01:00", "hourly 2026-10-25 02h +01:00", "hourly 2026-10-25 02h +02:00", "-"}},
 		"hours at its beginning": {Retention{KeepHourly: 9, Location: berlin}, at(t, "2026-03-29T00:59Z", "2026-03-29T01:00Z"), []string{
 			"hourly 2026-03-29 03h +02:00", "hourly 2026-03-29 01h +01:00"}},
-		"weeks over the end of a year": {Retention{KeepWeekly: 9}, at(t, "2026-12-27T12:00Z", "2026-12-28T12:00Z", "2027-01-03T12:00Z", "2027-01-04T12:00Z"), []string{
-			"weekly 2027-W01", "weekly 2026-W53", "-", "weekly 2026-W52"}},
-		"years of the zone": {Retention{KeepYearly: 9, Location: berlin}, at(t, "2025-12-31T22:59Z", "2025-12-31T23:00Z"), []string{"yearly 2026", "yearly 2025"}},
+		"weeks over the end of a year": {Retention{KeepWeekly: 9},
+			at(t, "2026-12-27T12:00Z", "2026-12-28T12:00Z", "2027-01-03T12:00Z", "2027-01-04T12:00Z"), []string{
+				"weekly 2027-W01", "weekly 2026-W53", "-", "weekly 2026-W52"}},
+		"months and years of the zone": {Retention{KeepMonthly: 9, KeepYearly: 9, Location: berlin},
+			at(t, "2025-12-31T22:59Z", "2025-12-31T23:00Z"), []string{
+				"monthly 2026-01, yearly 2026", "monthly 2025-12, yearly 2025"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var got []string
@@ -92,10 +104,17 @@ func TestRetention(t *testing.T) {
 }
 
 func TestRetentionCheck(t *testing.T) {
-	for _, bad := range []Retention{{KeepLast: -1}, {KeepWithin: -1}, {KeepHourly: -1}, {KeepDaily: -1}, {KeepWeekly: -1}, {KeepMonthly: -1}, {KeepYearly: -1},
-		{Floor: -1}, {MinRatio: 1.1}, {MinRatio: math.NaN()}} {
-		if err := bad.check(); err == nil {
-			t.Errorf("%+v is accepted", bad)
+	for _, test := range []struct {
+		bad  Retention
+		want string
+	}{
+		{Retention{KeepLast: -1}, "KeepLast"}, {Retention{KeepWithin: -1}, "KeepWithin"}, {Retention{KeepHourly: -1}, "KeepHourly"},
+		{Retention{KeepDaily: -1}, "KeepDaily"}, {Retention{KeepWeekly: -1}, "KeepWeekly"}, {Retention{KeepMonthly: -1}, "KeepMonthly"},
+		{Retention{KeepYearly: -1}, "KeepYearly"}, {Retention{Floor: -1}, "Floor"},
+		{Retention{MinRatio: 1.1}, "MinRatio"}, {Retention{MinRatio: math.NaN()}, "MinRatio"},
+	} {
+		if err := test.bad.check(); err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%s: %v", test.want, err)
 		}
 	}
 	good := Retention{KeepLast: 7, KeepDaily: 14, KeepYearly: 1, KeepWithin: 48 * time.Hour, Location: zone(t, "Europe/Berlin"), MinRatio: -1}
@@ -107,7 +126,8 @@ func TestRetentionCheck(t *testing.T) {
 	}
 }
 
-// naive says from the definitions alone whether snapshot i stays: it asks of each rule, for each snapshot, which newer ones there are.
+// naive says from the definitions alone whether snapshot i stays: it asks of each rule, for each snapshot, which newer
+// ones there are.
 func naive(r Retention, all []*Snapshot, i int) bool {
 	if r.KeepLast+r.KeepHourly+r.KeepDaily+r.KeepWeekly+r.KeepMonthly+r.KeepYearly == 0 && r.KeepWithin == 0 {
 		return true
@@ -175,20 +195,21 @@ func contains(all, part []*Snapshot) bool {
 func TestRetentionProperties(t *testing.T) {
 	random := rand.New(rand.NewPCG(5, 0))
 	var zones []*time.Location
-	for _, name := range []string{"UTC", "Europe/Berlin", "America/New_York", "Asia/Kathmandu", "Australia/Lord_Howe", "Pacific/Apia", "America/Sao_Paulo"} {
+	for _, name := range []string{"UTC", "Europe/Berlin", "America/New_York", "America/St_Johns", "Asia/Kathmandu", "Australia/Lord_Howe",
+		"Pacific/Apia"} {
 		zones = append(zones, zone(t, name))
 	}
-	steps := []time.Duration{time.Minute, 20 * time.Minute, time.Hour, 5 * time.Hour, 24 * time.Hour, 40 * time.Hour, 200 * time.Hour, 900 * time.Hour}
+	steps := []time.Duration{time.Minute, 20 * time.Minute, time.Hour, 5 * time.Hour, 24 * time.Hour, 200 * time.Hour, 900 * time.Hour}
 	rule := func(n int) int { return max(0, random.IntN(2*n)-n) }
-	for range 4000 {
-		r := Retention{KeepLast: rule(5), KeepHourly: rule(9), KeepDaily: rule(9), KeepWeekly: rule(6), KeepMonthly: rule(6), KeepYearly: rule(4),
-			Floor: rule(3), Location: zones[random.IntN(len(zones))]}
+	for range 3000 {
+		r := Retention{KeepLast: rule(5), KeepHourly: rule(9), KeepDaily: rule(9), KeepWeekly: rule(6), KeepMonthly: rule(6),
+			KeepYearly: rule(4), Floor: rule(3), Location: zones[random.IntN(len(zones))]}
 		if random.IntN(3) == 0 {
 			r.KeepWithin = time.Duration(random.Int64N(int64(1000 * time.Hour)))
 		}
 		now := time.Unix(1_100_000_000+random.Int64N(900_000_000), 0)
 		var times []time.Time
-		for step, n := steps[random.IntN(len(steps))], random.IntN(60); len(times) < n; {
+		for step, n := steps[random.IntN(len(steps))], random.IntN(50); len(times) < n; {
 			times = append(times, now)
 			now = now.Add(-time.Duration(random.Int64N(int64(2 * step))))
 		}
@@ -205,10 +226,19 @@ func TestRetentionProperties(t *testing.T) {
 		if again := kept(r, stay); len(again) != len(stay) {
 			t.Fatalf("%v of %v: a second plan keeps %d of %d", r, times, len(again), len(stay))
 		}
-		if more := r; !r.IsEmpty() {
-			more.KeepDaily, more.KeepHourly, more.KeepLast = r.KeepDaily+1, r.KeepHourly+2, r.KeepLast+1
+		if r.IsEmpty() {
+			continue
+		}
+		for raised, by := range map[string]func(*Retention){ // adds the rule where it is 0
+			"last": func(r *Retention) { r.KeepLast++ }, "within": func(r *Retention) { r.KeepWithin += time.Hour },
+			"hourly": func(r *Retention) { r.KeepHourly++ }, "daily": func(r *Retention) { r.KeepDaily++ },
+			"weekly": func(r *Retention) { r.KeepWeekly++ }, "monthly": func(r *Retention) { r.KeepMonthly++ },
+			"yearly": func(r *Retention) { r.KeepYearly++ }, "floor": func(r *Retention) { r.Floor++ },
+		} {
+			more := r
+			by(&more)
 			if !contains(kept(more, all), stay) {
-				t.Fatalf("%v of %v: larger rules keep less", r, times)
+				t.Fatalf("%v of %v: more %s keeps less", r, times, raised)
 			}
 		}
 	}
@@ -229,6 +259,7 @@ func TestPruneVeto(t *testing.T) {
 		{[]int{1000, 1000, 1000, 0}, Retention{}, false},
 		{[]int{9000, 9000, 10, 10, 10, 10, 10}, Retention{KeepLast: 1}, false}, // a shrink that stayed
 		{[]int{1, 1, 1, 1000, 1000, 1000, 1000, 1000, 1000, 1000, 100}, Retention{KeepLast: 1}, true},
+		{[]int{1000, 1000, 1000, 1, 1, 100}, Retention{KeepLast: 1}, true}, // the median, not the least
 		{[]int{0, 0, 0}, Retention{KeepLast: 1}, false},
 		{[]int{1000}, Retention{KeepLast: 1}, false},
 	} {
@@ -244,8 +275,12 @@ func TestPruneVeto(t *testing.T) {
 			}
 			_, err = b.Prune(t.Context(), "shop", test.keep)
 			left := len(listIDs(t, b, "shop"))
-			if errors.Is(err, ErrVeto) != test.vetoed || test.vetoed && left != len(test.sizes) || !test.vetoed && left != len(test.sizes)-len(plan.Removals()) {
-				t.Errorf("%v %v: %d are left, %v", test.sizes, test.keep, left, err)
+			want := len(test.sizes)
+			if !test.vetoed {
+				want -= len(plan.Removals())
+			}
+			if errors.Is(err, ErrVeto) != test.vetoed || left != want {
+				t.Errorf("%v %v: %d are left, want %d, %v", test.sizes, test.keep, left, want, err)
 			}
 			if test.vetoed && !strings.Contains(err.Error(), fmt.Sprintf("has %d bytes", test.sizes[len(test.sizes)-1])) {
 				t.Error(err)
@@ -263,10 +298,59 @@ func TestPruneVetoOfTheFuture(t *testing.T) {
 	create(t, b, "shop", dump(10))
 	create(t, ahead, "shop", dump(10))
 	plan, err := b.Prune(t.Context(), "shop", Retention{KeepLast: 1})
-	if !errors.Is(err, ErrVeto) || len(plan.Decisions) != 3 || plan.Decisions[0].Remove || !strings.Contains(plan.Decisions[0].Reason, "not counted") {
+	if !errors.Is(err, ErrVeto) || len(plan.Decisions) != 3 || len(plan.Removals()) != 1 ||
+		!strings.Contains(plan.Decisions[0].Reason, "not counted") {
 		t.Fatalf("%+v %v", plan, err)
 	}
 	if n := len(listIDs(t, b, "shop")); n != 3 {
 		t.Fatalf("%d are left", n)
+	}
+}
+
+// Sizes of what does not authenticate neither veto nor prevent a veto.
+func TestPruneVetoCountsWhatIsAuthentic(t *testing.T) {
+	for name, test := range map[string]struct {
+		sizes  []int // the oldest first
+		forged []int // indexes
+		vetoed bool
+	}{
+		"a small forged newest":      {[]int{1000, 1000, 1000, 1}, []int{3}, false},
+		"large forged predecessors":  {[]int{10, 10, 9000, 9000, 9000, 10}, []int{2, 3, 4}, false},
+		"small forged predecessors":  {[]int{1000, 1000, 1, 1, 1, 1, 100}, []int{2, 3, 4, 5}, true},
+		"nothing counts":             {[]int{1000, 1000}, []int{0, 1}, true},
+		"the same, when all is well": {[]int{1000, 1000}, nil, false},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			vol := storage.Memory()
+			b := newBackup(t, vol, nil)
+			for i, n := range test.sizes {
+				writer := b
+				if slices.Contains(test.forged, i) {
+					writer = newBackup(t, vol, &Options{Encryptor: aes(otherKey)})
+				}
+				create(t, writer, "shop", dump(n))
+				time.Sleep(time.Hour)
+			}
+			plan, err := b.Prune(t.Context(), "shop", Retention{KeepLast: 1})
+			if errors.Is(err, ErrVeto) != test.vetoed || (err != nil) != test.vetoed || len(plan.Decisions) != len(test.sizes) {
+				t.Fatalf("%s: %+v, %v", name, plan, err)
+			}
+			want := len(test.sizes)
+			if !test.vetoed {
+				want = 1 + len(test.forged)
+			}
+			if left := len(listIDs(t, b, "shop")); left != want {
+				t.Errorf("%s: %d are left, want %d", name, left, want)
+			}
+		})
+	}
+}
+
+func TestPrunePlanAsJSON(t *testing.T) {
+	plan := PrunePlan{"shop", []Decision{{nil, true, "no rule keeps it"}}}
+	got, err := json.Marshal(plan)
+	want := `{"name":"shop","decisions":[{"snapshot":null,"remove":true,"reason":"no rule keeps it"}]}`
+	if err != nil || string(got) != want {
+		t.Errorf("%s %v, want %s", got, err, want)
 	}
 }
