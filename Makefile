@@ -7,7 +7,7 @@ BENCH       ?= .
 DBBACKUP_KILLS ?= 200
 BACKUP_FAULTS  ?= 1000
 BACKUP_SEED    ?= 1
-BACKUP_DATABASE_MB ?= 250
+BACKUP_DATABASE_MB ?= 120
 STATICCHECK  = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK  = golang.org/x/vuln/cmd/govulncheck@v1.9.0
 
