@@ -115,7 +115,17 @@ func (s *backups) list(w http.ResponseWriter, r *http.Request) {
 	for _, snap := range snapshots {
 		entries = append(entries, entryOf(snap))
 	}
-	reply(w, map[string]any{"snapshots": entries, "schedule": s.scheduler.Status()}, err)
+	reply(w, map[string]any{"snapshots": entries, "schedule": s.state()}, err)
+}
+
+// state is that of the schedule, for a monitor: when the newest backup was due that is done, and what went wrong last.
+func (s *backups) state() map[string]any {
+	st := s.scheduler.Status()[0]
+	state := map[string]any{"next": st.Next, "running": st.Running, "done": st.Done}
+	if st.LastError != nil {
+		state["last_error"], state["failed"] = st.LastError.Error(), st.Failed
+	}
+	return state
 }
 
 // link makes a link by which anybody can download a snapshot for a while.
