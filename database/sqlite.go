@@ -16,8 +16,8 @@ import (
 
 // SQLiteOptions are for SQLite and SQLiteDB; nil and zero fields are the defaults.
 type SQLiteOptions struct {
-	// TempDir is where Dump makes its copy of the database. Default: the directory of the database, as that disk had room for one of its
-	// size, and temporary directories are often small, or memory; os.TempDir for a database in memory.
+	// TempDir is where Dump makes its copy of the database. Default: the directory of the database, since temporary directories
+	// are often small, or memory; os.TempDir for a database in memory.
 	TempDir string
 
 	// BusyTimeout is how long a lock of another connection is waited for. Default: 30 s.
@@ -27,20 +27,21 @@ type SQLiteOptions struct {
 	NoCheck bool
 }
 
-// SQLite is a database file of SQLite, reached by the program sqlite3 (3.27 or newer), which opens it as any program would: it recovers
-// what a crash has left.
+// SQLite is a database file of SQLite, reached by the program sqlite3 (3.27 or newer), which opens it as any program would: it
+// recovers what a crash has left, and writes beside it.
 //
-// A dump is the bytes of a database file, which can be put in place by hand, too. It is one consistent state, made by VACUUM INTO while others
-// read and write; those who write to a database without WAL wait until the copy is made. What VACUUM does not keep, it has not: WAL mode,
-// which programs set when they open a database, and the rowids of tables without an INTEGER PRIMARY KEY. The copy is the one
-// temporary file of this library, of about the size of the database, in a directory that only this user can enter. It has no name any more when it
-// is streamed, where the system allows that, and is removed however Dump ends, unless this process is killed. A copy that fails PRAGMA
-// quick_check is an error.
+// A dump is the bytes of a database file, which can be put in place by hand, too. It is one consistent state, made by VACUUM INTO while
+// others read and write; who writes to a database without WAL waits until the copy is made. VACUUM does not keep WAL mode, which programs
+// set when they open a database, and may change the rowids of tables without an INTEGER PRIMARY KEY. The copy is the one temporary
+// file of this library, of about the size of the database, in a directory that only this user can enter. Where the system allows that it
+// has no name any more while it is streamed. It is removed however Dump ends, but by a kill of this process before that. A copy that fails
+// PRAGMA quick_check is an error.
 //
-// Load replaces the database's content in one transaction of SQLite's own (.restore), which waits for the locks of others, and whom a crash rolls back;
-// until then all is in a temporary file beside it, where its length and, with the program, PRAGMA quick_check have been seen to be right. A database
-// that is not there yet appears whole, with mode 0600; that takes the program only for the check. One that is not readable by SQLite is left
-// as it is: move it away, with its -wal and -journal.
+// Load has everything in a temporary file beside the database before that is touched, where its length and PRAGMA quick_check must be
+// right. Then SQLite replaces the content in one transaction (.restore): it waits for the locks of others, who go on with the new
+// content, and who opens the database after a kill or crash in the midst rolls it back. One that SQLite cannot read is left as it
+// is: move it away, with its -wal and -journal. A database that is not there yet appears whole, with mode 0600; only
+// the check of it takes the program, and is left out without.
 func SQLite(path string, o *SQLiteOptions) (Database, error) {
 	if path == "" || strings.ContainsRune(path, 0) {
 		return nil, errors.New("SQLite: the path of the database is empty, or holds a zero byte: want sqlite:path")
@@ -73,8 +74,8 @@ type sqliteFile struct {
 
 func (s *sqliteFile) Ext() string { return sqliteExt }
 
-// file is the database's path without symbolic links. The file must be there, and is not opened: to close it would drop all the locks that
-// a driver in this process has on it (POSIX).
+// file is the database's path without symbolic links. The file must be there, and is not opened: to close it would drop all the locks
+// that a driver in this process has on it (https://www.sqlite.org/howtocorrupt.html, 2.2).
 func (s *sqliteFile) file() (string, error) {
 	path, err := filepath.EvalSymlinks(s.path)
 	if err != nil {
@@ -154,7 +155,8 @@ func sound(found string) error {
 	if found == "ok" {
 		return nil
 	}
-	return fmt.Errorf("PRAGMA quick_check of the copy finds: %.1000s (SQLiteOptions.NoCheck takes it as it is)", strings.ReplaceAll(found, "\n", "; "))
+	return fmt.Errorf("PRAGMA quick_check of the copy finds: %.1000s (SQLiteOptions.NoCheck takes it as it is)",
+		strings.ReplaceAll(found, "\n", "; "))
 }
 
 func (s *sqliteFile) Describe(ctx context.Context) (*Info, error) {
@@ -172,7 +174,7 @@ func (s *sqliteFile) Describe(ctx context.Context) (*Info, error) {
 	}
 	lines := strings.Fields(out)
 	if len(lines) != 4 {
-		return nil, fmt.Errorf("describe the SQLite database %s: sqlite3 says %.100q, where version, page size, pages and mode were expected", path, out)
+		return nil, fmt.Errorf("describe the SQLite database %s: sqlite3 says %.100q, not version, page size, pages and mode", path, out)
 	}
 	return sqliteInfo(path, "sqlite3 "+lines[0], lines[1], lines[2], lines[3]), nil
 }

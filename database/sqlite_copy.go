@@ -24,7 +24,7 @@ func (c *sqliteCopy) dump(ctx context.Context, w io.Writer) error {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		return fmt.Errorf("copy it to %s, which takes as much room as the database (SQLiteOptions.TempDir names another place): %w", c.dir, err)
+		return fmt.Errorf("copy it to %s, which takes the room of a second one there (or in SQLiteOptions.TempDir): %w", c.dir, err)
 	}
 	f, err := os.Open(filepath.Join(dir, copyName))
 	if err != nil {

@@ -13,8 +13,9 @@ import (
 	"strings"
 )
 
-// SQLiteDB is a database that this program has open, by whatever driver of SQLite. Dump is that of SQLite, without a program: it takes one connection
-// of db while the copy is made, and waits for one if all are in use. A driver that encrypts gives an encrypted copy.
+// SQLiteDB is a database that this program has open, by whatever driver of SQLite. Dump is that of SQLite, without a program: it takes
+// one connection of db while the copy is made, waits for one if all are in use, and leaves it as it was. A driver that encrypts gives an
+// encrypted copy.
 //
 // Load is an error: connections would see the file change below them. Close db, and load with SQLite.
 func SQLiteDB(db *sql.DB, o *SQLiteOptions) (Database, error) {

@@ -64,8 +64,8 @@ func vacant(path string) error {
 	return nil
 }
 
-// restore lets SQLite replace the content of a database: with its locks and its journal, so that programs which have it open see either all or
-// nothing of it. To put another file under the name would leave them with the old one, and their -wal with the new one.
+// restore lets SQLite replace the content of a database: with its locks and its journal, so that programs which have it open see
+// either all or nothing of it. To put another file under the name would leave them with the old one, and their -wal with the new one.
 func (s *sqliteFile) restore(ctx context.Context, target, dir string) error {
 	t, err := s.tool(target, existing, ".restore "+copyName)
 	if err != nil {

@@ -17,15 +17,16 @@ type TarOptions struct {
 	Exclude func(path string) bool
 }
 
-// Tar is a directory. A dump is an archive that tar restores (PAX): files, directories and symbolic links in a fixed order, with their modes, times and
-// owners. Hard links are files of their own. Sockets, named pipes and devices are left out, as they hold no data. A file that
-// vanishes or becomes shorter while it is read is an error; one that grows is cut to the size that it had when it was opened. Files are read
-// one after the other: what is written to meanwhile may not fit together. Databases that run have ways of their own; to open and close a file of
-// SQLite, as this does, even drops the locks that a driver in the same process has on it.
+// Tar is a directory. A dump is an archive that tar restores (PAX): files, directories and symbolic links in a fixed order, with their
+// modes, times and owners. Hard links become files of their own, and holes zeros. Sockets, named pipes and devices are left out, as they hold no
+// data. A file that vanishes or becomes shorter while it is read is an error; one that grows is cut to the size that it had when it
+// was opened. Files are read one after the other: what is written to meanwhile may not fit together. Running databases are for the
+// other functions here; to open and close a file of SQLite, as this does, even drops the locks that a driver in this process has on it.
 //
-// Load makes the directory, or replaces an empty one; anything else is refused. Everything is made, durably, in a temporary directory beside it, which takes the
-// name at the end, so a Load that fails leaves nothing. Nothing outside of that is written to, whatever names and links the archive
-// has. Files and directories belong to who loads them; of modes only the permissions are set. What Dump does not write is refused, but hard links.
+// Load makes the directory, or replaces an empty one; anything else is refused. Everything is made, durably, in a temporary directory
+// beside it, which takes the name at the end, so a Load that fails leaves nothing. Nothing outside of that is written to, whatever names
+// and links the archive has. All of it belongs to who loads it; of modes only the permissions are set, and links have no times. The
+// directory has mode 0700 if the archive does not have it. Hard links are made; anything else that Dump does not write is refused.
 func Tar(dir string, o *TarOptions) Database { return &tarDir{dir: dir, exclude: exclude(o)} }
 
 // TarFS is a file system, dumped as Tar says. Symbolic links take an fs.ReadLinkFS. Load is an error.
