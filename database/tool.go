@@ -15,7 +15,7 @@ import (
 
 // waitDelay is how long the pipes of a program that has ended may stay open, held by what it left behind. That is a
 // failure: the exit status says nothing about those (golang/go#19685).
-const waitDelay = 5 * time.Second
+var waitDelay = 5 * time.Second // shorter in tests
 
 // tool is a program with its arguments, to be run in a process group of its own.
 type tool struct {
@@ -149,7 +149,15 @@ func (t *tool) dump(ctx context.Context, w io.Writer) error {
 	// A killed program may leave behind what keeps its output open.
 	stop := context.AfterFunc(p.ctx, func() { out.ended() })
 	defer stop()
+	written := false
+	defer func() {
+		if !written { // w has panicked
+			p.kill(errors.New("the writer panicked"))
+			<-waited
+		}
+	}()
 	_, copied := io.CopyBuffer(struct{ io.Writer }{writer{w, p.kill}}, out, make([]byte, 256<<10))
+	written = true
 	if out.err != nil {
 		p.kill(out.err)
 	}
