@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"io"
 	"net/url"
 	"os"
 	"os/exec"
@@ -13,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/databasement/backup"
 	"github.com/databasement/backup/internal/dbserver"
 )
 
@@ -112,6 +114,15 @@ func TestServers(t *testing.T) {
 					t.Errorf("%s lacks the row: %s", ref, got)
 				}
 			}
+			// What is damaged drops nothing, and neither does a dump of another kind.
+			s.damage(ref)
+			s.fails(exitFailure, []string{"load", ref, at("Ä copy"), "--prepare=drop-and-create"}, "damaged")
+			other := map[string]string{"postgres": "mysql", "mysql": "postgres"}[name] + "://u@h/x"
+			foreign := s.foreign(other)
+			s.fails(exitFailure, []string{"load", foreign, at("Ä copy"), "--prepare=drop-and-create"}, "is a dump of")
+			if got := s.ok("", "restore", last(s.ok("", "dump", at("Ä copy")))); !strings.Contains(got, "Größe") {
+				t.Errorf("the database was dropped: %s", got)
+			}
 			u.User = url.UserPassword(u.User.Username(), "wr0ng")
 			s.env["WRONG"] = u.String() + "/shop"
 			if r := s.run("", "dump", "env:WRONG"); r.status != exitFailure || strings.Contains(r.err, "wr0ng") || !strings.Contains(strings.ToLower(r.err), "denied") && !strings.Contains(r.err, "authentication failed") {
@@ -119,6 +130,45 @@ func TestServers(t *testing.T) {
 			}
 		})
 	}
+}
+
+// damage flips a bit of a snapshot's data.
+func (s *shell) damage(ref string) {
+	s.t.Helper()
+	for _, file := range s.files() {
+		if strings.HasPrefix(file, ref) && strings.HasSuffix(file, ".aes") {
+			path := filepath.Join(s.dir, filepath.FromSlash(file))
+			data, err := os.ReadFile(path)
+			if err != nil {
+				s.t.Fatal(err)
+			}
+			data[len(data)-20] ^= 1
+			if err := os.WriteFile(path, data, 0o600); err != nil {
+				s.t.Fatal(err)
+			}
+			return
+		}
+	}
+	s.t.Fatalf("%s has no data", ref)
+}
+
+// foreign makes a snapshot that says to be a dump of source.
+func (s *shell) foreign(source string) string {
+	s.t.Helper()
+	a := newApp(strings.NewReader(""), io.Discard, io.Discard, func(name string) string { return s.env[name] })
+	if err := a.configure(a.settings.flags()); err != nil {
+		s.t.Fatal(err)
+	}
+	b, err := a.open(s.t.Context(), "", writing)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer a.close()
+	snap, err := b.Create(s.t.Context(), "foreign", strings.NewReader("SELECT 1;"), &backup.CreateOptions{Ext: ".sql", Source: source})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return snap.Ref()
 }
 
 // seed makes a database with a table, by loading a dump of it.

@@ -46,7 +46,7 @@ func dumpCommand(ctx context.Context, a *app, words []string) error {
 
 const loadText = `restore a snapshot of dump into the database of a URL
 The URL is as for dump. What the database has of the same names is replaced; with --prepare create it must not exist
-and is made, with --prepare drop-and-create all of it is dropped before. PostgreSQL and SQLite take over all of it or
+and is made, with --prepare drop-and-create all of it is dropped, once the whole snapshot is verified. PostgreSQL and SQLite take over all of it or
 nothing. MySQL and MariaDB cannot: there use --verify-first, which finds damage before the first row is loaded.`
 
 func loadCommand(ctx context.Context, a *app, words []string) error {
@@ -62,7 +62,7 @@ func loadCommand(ctx context.Context, a *app, words []string) error {
 	if err != nil {
 		return err
 	}
-	if err := suits(snap, db); err != nil {
+	if err := suits(ctx, snap, db); err != nil {
 		return err
 	}
 	if err := a.prepare(ctx, db); err != nil {
@@ -71,9 +71,9 @@ func loadCommand(ctx context.Context, a *app, words []string) error {
 	return b.RestoreFunc(ctx, snap.Ref(), db.Load)
 }
 
-// examine reads the manifest, or with --verify-first everything.
+// examine reads the manifest, or everything: with --verify-first, and before something is dropped for it.
 func (a *app) examine(ctx context.Context, b *backup.Backup, ref string) (*backup.Snapshot, error) {
-	if a.settings.verifyFirst {
+	if a.settings.verifyFirst || a.settings.prepare == dashed(database.DropAndCreate) {
 		return b.Verify(ctx, ref, nil)
 	}
 	return b.Stat(ctx, ref)
@@ -90,12 +90,36 @@ func formatOf(ext string) string {
 }
 
 // suits refuses to load what another kind of database has dumped.
-func suits(snap *backup.Snapshot, db database.Database) error {
+func suits(ctx context.Context, snap *backup.Snapshot, db database.Database) error {
 	if ext := snap.Details.Ext; ext != db.Ext() {
 		return fmt.Errorf("%s is a dump with the extension %q, but this database loads %q", snap.Ref(), ext, db.Ext())
 	}
+	server, ok := db.(database.Server)
+	if !ok {
+		return nil
+	}
+	info, err := server.Select("").Describe(ctx) // its own database may not be there yet
+	if err != nil {
+		return err
+	}
+	if from, to := kindOf(snap.Details.Source), kindOf(info.Source); from != "" && from != to {
+		return fmt.Errorf("%s is a dump of %s, but the URL is of %s", snap.Ref(), from, to)
+	}
 	return nil
 }
+
+// kindOf is the kind of server in a manifest's source; empty if it is none.
+func kindOf(source string) string {
+	switch scheme, _, _ := strings.Cut(source, ":"); scheme {
+	case "postgres", "postgresql":
+		return "PostgreSQL"
+	case "mysql", "mariadb":
+		return "MySQL or MariaDB"
+	}
+	return ""
+}
+
+func dashed(p database.Preparation) string { return strings.ReplaceAll(p.String(), " ", "-") }
 
 // prepare does what --prepare says.
 func (a *app) prepare(ctx context.Context, db database.Database) error {
@@ -107,7 +131,7 @@ func (a *app) prepare(ctx context.Context, db database.Database) error {
 		return usagef("--prepare takes a server's URL, postgres:// or mysql://")
 	}
 	for _, p := range []database.Preparation{database.Create, database.DropAndCreate} {
-		if strings.ReplaceAll(p.String(), " ", "-") == a.settings.prepare {
+		if dashed(p) == a.settings.prepare {
 			return server.Prepare(ctx, p)
 		}
 	}
