@@ -59,6 +59,7 @@ type access int
 
 const (
 	always    access = iota
+	toOpen           // the volume that the settings name
 	toEncrypt        // with the key of now
 	toWrite          // a bad one must not stand between anybody and a restore
 	toSchedule
@@ -90,7 +91,7 @@ func Parse(lookup Lookup) (*Config, error) {
 	r.schedules()
 	r.retention()
 	r.effective()
-	return c, c.problem(always, toEncrypt, toWrite, toSchedule)
+	return c, c.problem(always, toOpen, toEncrypt, toWrite, toSchedule)
 }
 
 // problem joins the problems of these kinds.

@@ -57,6 +57,12 @@ func TestValues(t *testing.T) {
 		ok              bool
 		want            func(c *Config) bool // nil: nothing to see
 	}{
+		{"BACKUP_VOLUME", "", false, nil},
+		{"BACKUP_VOLUME", "/srv/backup", false, nil},
+		{"BACKUP_VOLUME", "ftp://host/path", false, nil},
+		{"BACKUP_VOLUME", "s3://bucket/prefix?max-parts=1000", true, nil},
+		{"BACKUP_VOLUME", "s3://bucket/prefix?max-parts=many", false, nil},
+		{"BACKUP_VOLUME", "s3://Bad_Bucket", false, nil},
 		{"BACKUP_COMPRESSION", "gzip", true, func(c *Config) bool { return c.compression == "gzip" }},
 		{"BACKUP_COMPRESSION", "ZSTD", true, func(c *Config) bool { return c.compression == "zstd" }},
 		{"BACKUP_COMPRESSION", "encrypted", true, func(c *Config) bool { return c.encryption == "7z" && c.compression == "" }},
@@ -96,6 +102,7 @@ func TestValues(t *testing.T) {
 		{"BACKUP_JOB_TIMEOUT", "99999999999999999999", false, nil},
 		{"BACKUP_JOB_TRIES", "5", true, func(c *Config) bool { return c.JobTries == 5 }},
 		{"BACKUP_JOB_TRIES", "0", false, nil},
+		{"BACKUP_JOB_TRIES", "101", false, nil},
 		{"BACKUP_JOB_BACKOFF", "5m", true, func(c *Config) bool { return c.JobBackoff == 5*time.Minute }},
 		{"BACKUP_KEEP_LAST", "7", true, func(c *Config) bool { return c.Retention.KeepLast == 7 }},
 		{"BACKUP_KEEP_HOURLY", "7", true, func(c *Config) bool { return c.Retention.KeepHourly == 7 }},
@@ -161,6 +168,15 @@ func TestAllProblemsAtOnce(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), variable) {
 			t.Errorf("%s is not in the error: %v", variable, err)
 		}
+	}
+}
+
+// The variables of the bucket are among the problems, too.
+func TestProblemsOfS3(t *testing.T) {
+	t.Setenv("AWS_ENDPOINT_URL_S3", "not a url")
+	_, err := Parse(working(t).with("BACKUP_VOLUME", "s3://bucket", "BACKUP_JOB_TRIES", "0").lookup)
+	if err == nil || !strings.Contains(err.Error(), "AWS_ENDPOINT_URL_S3") || !strings.Contains(err.Error(), "BACKUP_JOB_TRIES") {
+		t.Error(err)
 	}
 }
 

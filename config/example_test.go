@@ -38,10 +38,12 @@ func Example() {
 
 func ExampleParse() {
 	_, err := config.Parse(func(variable string) (value, origin string) {
-		return map[string]string{"BACKUP_ENCRYPTION": "none", "BACKUP_COMPRESSION": "rar", "BACKUP_JOB_TRIES": "many"}[variable], "example"
+		return map[string]string{"BACKUP_VOLUME": "/srv", "BACKUP_COMPRESSION": "rar", "BACKUP_JOB_TRIES": "many"}[variable], "example"
 	})
 	fmt.Println(err)
 	// Output:
+	// BACKUP_VOLUME: the volume must be s3://bucket/prefix or file:///path, an absolute path in which %, ? and # are written as %25, %3F and %23
 	// BACKUP_COMPRESSION: "rar" is none of zstd, gzip, xz, none, encrypted
-	// BACKUP_JOB_TRIES: "many" is not a whole number between 1 and 1000000
+	// BACKUP_ENCRYPTION: nothing says how to encrypt: set BACKUP_ENCRYPTION_KEY, or BACKUP_ENCRYPTION=age with BACKUP_AGE_RECIPIENTS_FILE, or BACKUP_ENCRYPTION=none to store in the clear
+	// BACKUP_JOB_TRIES: "many" is not a whole number between 1 and 100
 }

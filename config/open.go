@@ -47,6 +47,9 @@ func (c *Config) Open(ctx context.Context, as Access, o *OpenOptions) (*backup.B
 		o = new(OpenOptions)
 	}
 	kinds := []access{always}
+	if o.Volume == "" {
+		kinds = append(kinds, toOpen)
+	}
 	if as != Reading {
 		kinds = append(kinds, toEncrypt)
 	}
@@ -93,14 +96,25 @@ func (c *Config) openVolume(ctx context.Context, as Access, o *OpenOptions) (vol
 	if text == "" {
 		text = c.Volume
 	}
-	scheme, _, _ := strings.Cut(text, ":")
-	switch {
-	case text == "":
-		return nil, &Problem{Variable: volumeVariable, Err: errors.New("is not set: want file:///path or s3://bucket/prefix")}
-	case scheme == "s3":
+	if isBucket(text) {
 		return openBucket(ctx, text, o)
 	}
 	return openDirectory(text, as == Writing)
+}
+
+func isBucket(text string) bool { return strings.HasPrefix(text, "s3:") }
+
+// checkVolume reports why there can be no such volume. It makes no request.
+func checkVolume(text string) error {
+	if !isBucket(text) {
+		_, err := fileURL(text, runtime.GOOS == "windows")
+		return err
+	}
+	v, err := openBucket(context.Background(), text, new(OpenOptions))
+	if err != nil {
+		return err
+	}
+	return v.Close()
 }
 
 func openBucket(ctx context.Context, text string, o *OpenOptions) (volume, error) {

@@ -18,7 +18,13 @@ const compressionEncrypted = "encrypted"
 
 // stages reads how snapshots are stored.
 func (r *reader) stages() {
-	r.value(volumeVariable, always, "", func(v string) error { r.Volume = v; return nil })
+	r.value(volumeVariable, toOpen, "", func(v string) error {
+		r.Volume = v
+		return checkVolume(v)
+	})
+	if r.Volume == "" {
+		r.wrong(volumeVariable, toOpen, "is not set: want file:///path or s3://bucket/prefix")
+	}
 	r.value("BACKUP_COMPRESSION", toWrite, "", oneOf(&r.compression, "zstd", "gzip", "xz", "none", compressionEncrypted))
 	r.value("BACKUP_ENCRYPTION", toEncrypt, "", oneOf(&r.encryption, encryptionAES256, encryptionAge, encryption7z, encryptionNone))
 	if r.compression == compressionEncrypted {

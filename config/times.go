@@ -25,21 +25,21 @@ func (r *reader) schedules() {
 		return nil
 	})
 	r.value("BACKUP_JOB_TIMEOUT", toSchedule, "7200", positive(&r.JobTimeout))
-	r.value("BACKUP_JOB_TRIES", toSchedule, "3", whole(&r.JobTries, 1))
+	r.value("BACKUP_JOB_TRIES", toSchedule, "3", whole(&r.JobTries, 1, maxTries))
 	r.value("BACKUP_JOB_BACKOFF", toSchedule, "60", positive(&r.JobBackoff))
 }
 
 // retention reads what stays.
 func (r *reader) retention() {
 	k := &r.Retention
-	r.value("BACKUP_KEEP_LAST", toSchedule, "0", whole(&k.KeepLast, 0))
+	r.value("BACKUP_KEEP_LAST", toSchedule, "0", whole(&k.KeepLast, 0, maxRule))
 	r.value("BACKUP_KEEP_WITHIN", toSchedule, "0", duration(&k.KeepWithin))
-	r.value("BACKUP_KEEP_HOURLY", toSchedule, "0", whole(&k.KeepHourly, 0))
-	r.value("BACKUP_KEEP_DAILY", toSchedule, "0", whole(&k.KeepDaily, 0))
-	r.value("BACKUP_KEEP_WEEKLY", toSchedule, "0", whole(&k.KeepWeekly, 0))
-	r.value("BACKUP_KEEP_MONTHLY", toSchedule, "0", whole(&k.KeepMonthly, 0))
-	r.value("BACKUP_KEEP_YEARLY", toSchedule, "0", whole(&k.KeepYearly, 0))
-	r.value("BACKUP_KEEP_FLOOR", toSchedule, "1", whole(&k.Floor, 1))
+	r.value("BACKUP_KEEP_HOURLY", toSchedule, "0", whole(&k.KeepHourly, 0, maxRule))
+	r.value("BACKUP_KEEP_DAILY", toSchedule, "0", whole(&k.KeepDaily, 0, maxRule))
+	r.value("BACKUP_KEEP_WEEKLY", toSchedule, "0", whole(&k.KeepWeekly, 0, maxRule))
+	r.value("BACKUP_KEEP_MONTHLY", toSchedule, "0", whole(&k.KeepMonthly, 0, maxRule))
+	r.value("BACKUP_KEEP_YEARLY", toSchedule, "0", whole(&k.KeepYearly, 0, maxRule))
+	r.value("BACKUP_KEEP_FLOOR", toSchedule, "1", whole(&k.Floor, 1, maxRule))
 	r.value("BACKUP_PRUNE_MIN_RATIO", toSchedule, "0.5", func(v string) error {
 		ratio, err := strconv.ParseFloat(v, 64)
 		if err != nil || math.IsNaN(ratio) || ratio > 1 || ratio == 0 {
@@ -61,14 +61,17 @@ func cron(field *string) func(string) error {
 	}
 }
 
-// maxRule bounds numbers, so that a slip of the finger is found.
-const maxRule = 1_000_000
+// maxRule bounds numbers, so that a slip of the finger is found; maxTries is schedule's.
+const (
+	maxRule  = 1_000_000
+	maxTries = 100
+)
 
-func whole(field *int, least int) func(string) error {
+func whole(field *int, least, most int) func(string) error {
 	return func(value string) error {
 		n, err := strconv.Atoi(value)
-		if err != nil || n < least || n > maxRule {
-			return fmt.Errorf("%.40q is not a whole number between %d and %d", value, least, maxRule)
+		if err != nil || n < least || n > most {
+			return fmt.Errorf("%.40q is not a whole number between %d and %d", value, least, most)
 		}
 		*field = n
 		return nil

@@ -139,7 +139,11 @@ func TestBucketErrors(t *testing.T) {
 		t.Run(what, func(t *testing.T) {
 			t.Setenv(c.name, c.value)
 			s := &shell{t, s.dir, s.key, s.env}
-			s.fails(exitFailure, []string{"list"}, c.want...)
+			status := exitUsage // a wrong setting
+			if what == "a wrong secret" {
+				status = exitFailure
+			}
+			s.fails(status, []string{"list"}, c.want...)
 			if r := s.run("", "list"); strings.Contains(r.err, s3Secret) || strings.Contains(r.err, s3Token) {
 				t.Errorf("a secret was printed: %s", r.err)
 			}
