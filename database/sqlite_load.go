@@ -11,6 +11,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+
+	"github.com/databasement/backup/internal/atomicfile"
 )
 
 func (s *sqliteFile) Load(ctx context.Context, r io.Reader) error {
@@ -48,7 +50,7 @@ func (s *sqliteFile) load(ctx context.Context, r io.Reader) error {
 	if err := os.Rename(received, target); err != nil {
 		return err
 	}
-	return syncDir(parent)
+	return atomicfile.SyncDir(parent)
 }
 
 // vacant reports what keeps a database from being put where there is none.

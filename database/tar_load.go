@@ -13,6 +13,8 @@ import (
 	"runtime"
 	"strings"
 	"time"
+
+	"github.com/databasement/backup/internal/atomicfile"
 )
 
 func (t *tarDir) Load(ctx context.Context, r io.Reader) error {
@@ -48,7 +50,7 @@ func (t *tarDir) load(ctx context.Context, r io.Reader) error {
 	if err := os.Rename(temp, target); err != nil {
 		return err
 	}
-	return syncDir(parent)
+	return atomicfile.SyncDir(parent)
 }
 
 // emptyOrAbsent reports whether dir is there, which is an error if it is anything but an empty directory.

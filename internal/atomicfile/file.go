@@ -42,7 +42,7 @@ func (f *File) Commit() error {
 		return err
 	}
 	f.committed = true
-	return syncDir(filepath.Dir(f.path))
+	return SyncDir(filepath.Dir(f.path))
 }
 
 // Close removes what was not committed.
@@ -54,8 +54,8 @@ func (f *File) Close() error {
 	return os.Remove(f.Name())
 }
 
-// syncDir makes a rename durable. Windows has no such call, and does not need it.
-func syncDir(dir string) error {
+// SyncDir makes a rename in dir durable. Windows has no such call, and does not need it.
+func SyncDir(dir string) error {
 	if runtime.GOOS == "windows" {
 		return nil
 	}

@@ -2,10 +2,7 @@ package database
 
 import (
 	"context"
-	"errors"
 	"io"
-	"os"
-	"runtime"
 )
 
 // contextReader reads until ctx is done.
@@ -19,16 +16,4 @@ func (c *contextReader) Read(b []byte) (int, error) {
 		return 0, context.Cause(c.ctx)
 	}
 	return c.r.Read(b)
-}
-
-// syncDir makes a rename durable. Windows has no such call, and does not need it.
-func syncDir(dir string) error {
-	if runtime.GOOS == "windows" {
-		return nil
-	}
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }
