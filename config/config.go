@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/databasement/backup"
@@ -82,7 +84,7 @@ func (p *Problem) Unwrap() error { return p.Err }
 // Config is there all the same: it prints, and Open still works for what the problems are not about.
 func FromEnv() (*Config, error) { return Parse(Environment) }
 
-// Parse is FromEnv for settings from elsewhere, too.
+// Parse is FromEnv for settings from elsewhere, too. Those of a bucket are the environment's all the same: s3fs reads them.
 func Parse(lookup Lookup) (*Config, error) {
 	c := &Config{Location: time.UTC, level: compress.DefaultLevel}
 	r := &reader{Config: c, lookup: lookup}
@@ -125,12 +127,32 @@ func (r *reader) value(variable string, kind access, standard string, parse func
 	}
 	s := Setting{Name: variable, Value: shown(value), Origin: origin}
 	if value != "" && parse != nil {
-		if err := parse(value); err != nil {
+		err := errMisplaced
+		if !isSecret(value) {
+			err = parse(value)
+		}
+		if err != nil {
 			r.wrong(variable, kind, "%w", err)
-			s.Value = "wrong, not shown" // what it holds may belong elsewhere, such as a key
+			s.Value = "wrong, not shown"
 		}
 	}
 	r.settings = append(r.settings, s)
+}
+
+var errMisplaced = errors.New("is set to a secret key, which belongs elsewhere: take it out")
+
+// isSecret reports whether value looks like a key, which errors would repeat.
+func isSecret(value string) bool {
+	value = strings.ToUpper(value)
+	return strings.Contains(value, "BASE64:") || strings.Contains(value, "AGE-SECRET-KEY-")
+}
+
+// quoted is a value for an error, unless it is so long that it may be a secret.
+func quoted(value string) string {
+	if len(value) > 16 {
+		return "what is set"
+	}
+	return strconv.Quote(value)
 }
 
 // effective shows what an unset format comes to.

@@ -28,7 +28,7 @@ const (
 )
 
 // Settings are all that are in effect, those of the bucket too if the volume is in one.
-func (c *Config) Settings() []Setting {
+func (c Config) Settings() []Setting {
 	all := append([]Setting{}, c.settings...)
 	if !isBucket(c.Volume) {
 		return all
@@ -45,7 +45,7 @@ func (c *Config) Settings() []Setting {
 }
 
 // Problems are what is wrong, each with its variable.
-func (c *Config) Problems() []string {
+func (c Config) Problems() []string {
 	var all []string
 	for _, p := range c.problems {
 		all = append(all, p.Error())
@@ -54,7 +54,7 @@ func (c *Config) Problems() []string {
 }
 
 // String is a table of the settings in effect, and what is wrong with them. It holds no secret.
-func (c *Config) String() string {
+func (c Config) String() string {
 	var b strings.Builder
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "SETTING\tVALUE\tORIGIN")
@@ -69,7 +69,7 @@ func (c *Config) String() string {
 }
 
 // MarshalJSON is what String says, as JSON.
-func (c *Config) MarshalJSON() ([]byte, error) {
+func (c Config) MarshalJSON() ([]byte, error) {
 	problems := c.Problems()
 	if problems == nil {
 		problems = []string{}
@@ -78,10 +78,10 @@ func (c *Config) MarshalJSON() ([]byte, error) {
 }
 
 // Format implements fmt.Formatter: every verb prints String, as %+v and %#v would print the secrets.
-func (c *Config) Format(f fmt.State, _ rune) { io.WriteString(f, c.String()) }
+func (c Config) Format(f fmt.State, _ rune) { io.WriteString(f, c.String()) }
 
 // LogValue implements slog.LogValuer: the settings.
-func (c *Config) LogValue() slog.Value {
+func (c Config) LogValue() slog.Value {
 	var attrs []slog.Attr
 	for _, s := range c.Settings() {
 		attrs = append(attrs, slog.String(s.Name, s.Value))

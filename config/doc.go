@@ -4,8 +4,8 @@
 //	BACKUP_COMPRESSION           zstd (default), gzip, xz, none; or encrypted, which is BACKUP_ENCRYPTION=7z
 //	BACKUP_COMPRESSION_LEVEL     default: the format's own
 //	BACKUP_7Z_METHOD             deflate (default), lzma2, copy
-//	BACKUP_ENCRYPTION            aes256 (default with a key), age (default with recipients alone), 7z, none
-//	BACKUP_ENCRYPTION_KEY        base64: and 32 bytes; for 7z also a password; default: APP_KEY
+//	BACKUP_ENCRYPTION            aes256 (default), age (default with recipients and no BACKUP_ENCRYPTION_KEY), 7z, none
+//	BACKUP_ENCRYPTION_KEY        base64: and 32 bytes; for 7z also a password; default: APP_KEY, which reads too
 //	BACKUP_ENCRYPTION_OLD_KEYS   earlier keys that still read, separated by commas
 //	BACKUP_AGE_RECIPIENTS_FILE   who can read new snapshots
 //	BACKUP_AGE_IDENTITIES_FILE   secret keys that read
@@ -15,7 +15,7 @@
 //	BACKUP_DAILY_CRON            0 2 * * *
 //	BACKUP_WEEKLY_CRON           0 3 * * 0
 //	BACKUP_CLEANUP_CRON          0 4 * * *
-//	BACKUP_TIMEZONE              of these, and of retention: UTC
+//	BACKUP_TIMEZONE              of these, and of retention: UTC; Local is what TZ says
 //	BACKUP_JOB_TIMEOUT           7200, seconds, or a duration such as 2h
 //	BACKUP_JOB_TRIES             3
 //	BACKUP_JOB_BACKOFF           60, seconds, or a duration

@@ -23,11 +23,11 @@ const (
 func (r *reader) keys() {
 	r.value(recipientsVariable, toEncrypt, "", func(v string) (err error) { r.age.Recipients, err = readKeys(v, crypto.ParseRecipients); return err })
 	r.value(identitiesVariable, always, "", func(v string) (err error) { r.age.Identities, err = readKeys(v, crypto.ParseIdentities); return err })
-	hasKey := r.activeKey()
-	r.earlierKeys()
-	if r.encryption == "" && !hasKey && len(r.age.Recipients) > 0 {
+	if key, _ := r.lookup(keyVariable); key == "" && r.encryption == "" && len(r.age.Recipients) > 0 {
 		r.encryption = encryptionAge
 	}
+	hasKey := r.activeKey()
+	r.earlierKeys()
 	// A reader without any key gets an empty keyring rather than none: what nothing seals could be anybody's.
 	if r.encryption == "" {
 		r.encryption = encryptionAES256
@@ -49,17 +49,20 @@ func (r *reader) keys() {
 func (r *reader) activeKey() bool {
 	variable := keyVariable
 	value, origin := r.lookup(variable)
-	if value == "" && r.encryption != encryptionNone && r.encryption != encryptionAge { // an application's own key is nobody else's concern
+	kind := always
+	if value == "" {
 		if app, from := r.lookup(appKeyVariable); app != "" {
-			variable, value, origin = appKeyVariable, app, from+", "+appKeyVariable
+			variable, value, origin, kind = appKeyVariable, app, from+", "+appKeyVariable, toEncrypt
 		}
 	}
 	text := hidden
 	if value != "" {
 		key, password, err := r.parseSecret(value)
 		switch {
+		case err != nil && variable == appKeyVariable && (r.encryption == encryptionNone || r.encryption == encryptionAge):
+			value = "" // an application's own key is nobody else's concern
 		case err != nil:
-			r.wrong(variable, always, "%w", err)
+			r.wrong(variable, kind, "%w", err)
 		case !key.IsZero():
 			text = "set, key id " + key.ID()
 			fallthrough

@@ -64,10 +64,11 @@ func (c *Config) Open(ctx context.Context, as Access, o *OpenOptions) (*backup.B
 		return nil, nil, err
 	}
 	opts := &backup.Options{
-		Encryptor: encryptors[0], ReadWith: encryptors[1:], SegmentSize: c.segmentSize,
+		Encryptor: encryptors[0], ReadWith: encryptors[1:],
 		AllowUnsealed: c.allowUnsealed || encryptors[0] == crypto.None, OnEvent: o.OnEvent, Logger: o.Logger,
 	}
 	if as == Writing {
+		opts.SegmentSize = c.segmentSize
 		if opts.Compressor, err = c.compressor(); err != nil {
 			return nil, nil, err
 		}

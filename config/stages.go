@@ -22,7 +22,7 @@ func (r *reader) stages() {
 		r.Volume = v
 		return checkVolume(v)
 	})
-	if r.Volume == "" {
+	if v, _ := r.lookup(volumeVariable); v == "" {
 		r.wrong(volumeVariable, toOpen, "is not set: want file:///path or s3://bucket/prefix")
 	}
 	r.value("BACKUP_COMPRESSION", toWrite, "", oneOf(&r.compression, "zstd", "gzip", "xz", "none", compressionEncrypted))
@@ -41,7 +41,7 @@ func (r *reader) stages() {
 		hasLevel = true
 		if r.level, err = strconv.Atoi(v); err != nil {
 			r.level, hasLevel = compress.DefaultLevel, false
-			return fmt.Errorf("%.40q is not a whole number", v)
+			return fmt.Errorf("%s is not a whole number", quoted(v))
 		}
 		return nil
 	})
@@ -51,7 +51,7 @@ func (r *reader) stages() {
 	r.value("BACKUP_SEGMENT_SIZE", toWrite, "0", func(v string) (err error) {
 		if r.segmentSize, err = strconv.ParseInt(v, 10, 64); err != nil || r.segmentSize < 0 || r.segmentSize > backup.MaxSegmentSize {
 			r.segmentSize = 0
-			return fmt.Errorf("%.40q is not a number of whole bytes between 0 and %d", v, int64(backup.MaxSegmentSize))
+			return fmt.Errorf("%s is not a number of whole bytes between 0 and %d", quoted(v), int64(backup.MaxSegmentSize))
 		}
 		return nil
 	})
@@ -68,8 +68,13 @@ func (r *reader) stages() {
 	if !hasLevel {
 		r.level = 0 // 7z's own default
 	}
-	if _, err := sevenzip.New(sevenzip.FromKey(crypto.NewKey()), &sevenzip.Options{Method: r.method, Level: r.level}); err != nil {
+	archives, err := sevenzip.New(sevenzip.FromKey(crypto.NewKey()), &sevenzip.Options{Method: r.method, Level: r.level})
+	if err != nil {
 		r.wrong("BACKUP_COMPRESSION_LEVEL", toWrite, "%w", err)
+		return
+	}
+	if late, ok := archives.(crypto.LateHeader); ok && r.segmentSize > 0 && r.segmentSize < int64(late.HeadSize()) {
+		r.wrong("BACKUP_SEGMENT_SIZE", toWrite, "is less than the %d bytes that encryption 7z needs", late.HeadSize())
 	}
 }
 
@@ -89,11 +94,7 @@ func (c *Config) compressor() (compress.Compressor, error) {
 func oneOf(field *string, names ...string) func(string) error {
 	return func(value string) error {
 		if value = strings.ToLower(strings.TrimSpace(value)); !slices.Contains(names, value) {
-			what := strconv.Quote(value)
-			if len(value) > 16 { // perhaps a key that was put into the wrong variable
-				what = "what is set"
-			}
-			return fmt.Errorf("%s is none of %s", what, strings.Join(names, ", "))
+			return fmt.Errorf("%s is none of %s", quoted(value), strings.Join(names, ", "))
 		}
 		*field = value
 		return nil

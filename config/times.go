@@ -19,7 +19,7 @@ func (r *reader) schedules() {
 	r.value("BACKUP_TIMEZONE", toSchedule, "UTC", func(v string) error {
 		location, err := time.LoadLocation(v)
 		if err != nil {
-			return fmt.Errorf("%w: want such as Europe/Berlin; where the system has no time zones, install its tzdata", err)
+			return fmt.Errorf("%w: want such as Europe/Berlin; where the system has no time zones, install its tzdata, or build with -tags timetzdata", err)
 		}
 		r.Location = location
 		return nil
@@ -43,7 +43,7 @@ func (r *reader) retention() {
 	r.value("BACKUP_PRUNE_MIN_RATIO", toSchedule, "0.5", func(v string) error {
 		ratio, err := strconv.ParseFloat(v, 64)
 		if err != nil || math.IsNaN(ratio) || ratio > 1 || ratio == 0 {
-			return fmt.Errorf("%.40q is neither a part of 1, such as 0.5, nor negative for none", v)
+			return fmt.Errorf("%s is neither a part of 1, such as 0.5, nor negative for none", quoted(v))
 		}
 		k.MinRatio = ratio
 		return nil
@@ -71,7 +71,7 @@ func whole(field *int, least, most int) func(string) error {
 	return func(value string) error {
 		n, err := strconv.Atoi(value)
 		if err != nil || n < least || n > most {
-			return fmt.Errorf("%.40q is not a whole number between %d and %d", value, least, most)
+			return fmt.Errorf("%s is not a whole number between %d and %d", quoted(value), least, most)
 		}
 		*field = n
 		return nil
@@ -95,7 +95,7 @@ func duration(field *time.Duration) func(string) error {
 	return func(value string) error {
 		d, err := parseDuration(value)
 		if err != nil || d < 0 {
-			return fmt.Errorf("%.40q is neither a number of seconds nor a duration, such as 90m, 36h or 14d", value)
+			return fmt.Errorf("%s is neither a number of seconds nor a duration, such as 90m, 36h or 14d", quoted(value))
 		}
 		*field = d
 		return nil
