@@ -30,7 +30,8 @@ type engine struct {
 	mu     sync.Mutex
 	server *dbserver.Server
 	dir    string
-	filled bool
+	filled bool // shop
+	long   bool // long
 }
 
 var postgres = &engine{
@@ -126,7 +127,7 @@ func (e *engine) kill() {
 		e.server.Kill()
 		_ = os.RemoveAll(e.dir)
 	}
-	e.server, e.filled = nil, false
+	e.server, e.filled, e.long = nil, false, false
 }
 
 func (e *engine) shutdown() {

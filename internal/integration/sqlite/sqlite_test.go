@@ -56,7 +56,8 @@ func dumper(t *testing.T, db *sql.DB, o *database.SQLiteOptions) database.Databa
 	return d
 }
 
-// holds requires that a directory has these names, sorted, and no other.
+// holds requires that a directory has these names, sorted, and no other but what SQLite keeps beside a database, which outlives
+// db.Close where a connection that was cut off is still being closed.
 func holds(t *testing.T, dir string, want ...string) {
 	t.Helper()
 	entries, err := os.ReadDir(dir)
@@ -65,7 +66,9 @@ func holds(t *testing.T, dir string, want ...string) {
 	}
 	var got []string
 	for _, e := range entries {
-		got = append(got, e.Name())
+		if !strings.HasSuffix(e.Name(), "-shm") && !strings.HasSuffix(e.Name(), "-wal") {
+			got = append(got, e.Name())
+		}
 	}
 	if strings.Join(got, " ") != strings.Join(want, " ") {
 		t.Errorf("%s holds %q, want %q", dir, got, want)
