@@ -62,7 +62,11 @@ func loadCommand(ctx context.Context, a *app, words []string) error {
 	if err != nil {
 		return err
 	}
-	if err := suits(ctx, snap, db); err != nil {
+	url, err := a.databaseURL(words[1])
+	if err != nil {
+		return err
+	}
+	if err := suits(snap, db, url); err != nil {
 		return err
 	}
 	if err := a.prepare(ctx, db); err != nil {
@@ -90,27 +94,19 @@ func formatOf(ext string) string {
 }
 
 // suits refuses to load what another kind of database has dumped.
-func suits(ctx context.Context, snap *backup.Snapshot, db database.Database) error {
+func suits(snap *backup.Snapshot, db database.Database, url string) error {
 	if ext := snap.Details.Ext; ext != db.Ext() {
 		return fmt.Errorf("%s is a dump with the extension %q, but this database loads %q", snap.Ref(), ext, db.Ext())
 	}
-	server, ok := db.(database.Server)
-	if !ok {
-		return nil
-	}
-	info, err := server.Select("").Describe(ctx) // its own database may not be there yet
-	if err != nil {
-		return err
-	}
-	if from, to := kindOf(snap.Details.Source), kindOf(info.Source); from != "" && from != to {
+	if from, to := kindOf(snap.Details.Source), kindOf(url); from != "" && to != "" && from != to {
 		return fmt.Errorf("%s is a dump of %s, but the URL is of %s", snap.Ref(), from, to)
 	}
 	return nil
 }
 
-// kindOf is the kind of server in a manifest's source; empty if it is none.
-func kindOf(source string) string {
-	switch scheme, _, _ := strings.Cut(source, ":"); scheme {
+// kindOf is the kind of server that a URL is of; empty if it is none.
+func kindOf(url string) string {
+	switch scheme, _, _ := strings.Cut(url, ":"); scheme {
 	case "postgres", "postgresql":
 		return "PostgreSQL"
 	case "mysql", "mariadb":
