@@ -130,5 +130,9 @@ func parseURL(text, example string) (*url.URL, error) {
 	if strings.Contains(strings.Trim(u.EscapedPath(), "/"), "/") {
 		return nil, fmt.Errorf("the URL must be like %s, with one database after the host", example)
 	}
+	// A password's / or ? has ended the host, and the rest of it would be shown as the database.
+	if u.User == nil && strings.Contains(u.EscapedPath()+u.RawQuery, "@") {
+		return nil, fmt.Errorf("the URL must be like %s, with / as %%2F, ? as %%3F and @ as %%40 in user, password and name", example)
+	}
 	return u, nil
 }

@@ -67,10 +67,6 @@ func parseMySQL(text string) (*mysql, error) {
 	if u.Scheme != "mysql" && u.Scheme != "mariadb" {
 		return nil, fmt.Errorf("the URL must be like %s", mysqlExample)
 	}
-	// A password's / or ? has ended the host, and the rest of it would be shown as the database.
-	if u.User == nil && strings.Contains(u.EscapedPath()+u.RawQuery, "@") {
-		return nil, fmt.Errorf("the URL must be like %s, with / as %%2F, ? as %%3F and @ as %%40 in user, password and name", mysqlExample)
-	}
 	m := &mysql{address: u.Host, host: u.Hostname(), port: u.Port(), maria: u.Scheme == "mariadb"}
 	if m.name, err = url.PathUnescape(strings.Trim(u.EscapedPath(), "/")); err != nil {
 		return nil, errors.New("the URL's database cannot be parsed")
