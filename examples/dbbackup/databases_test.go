@@ -114,6 +114,12 @@ func TestServers(t *testing.T) {
 					t.Errorf("%s lacks the row: %s", ref, got)
 				}
 			}
+			// The scheduler looks up the databases each time, and makes one snapshot of each.
+			jobs := write(t, "jobs.json", `{"databases": [{"url": "env:URL_", "name": "nightly", "all": true}]}`)
+			s.until("nightly/shop\n", "run", "--jobs", jobs)
+			if names := s.ok("", "names"); !strings.Contains(names, "nightly/copy-") || strings.Count(s.ok("", "list", "--name=nightly/shop"), "\n") != 1 {
+				t.Errorf("names: %s", names)
+			}
 			// What is damaged drops nothing, and neither does a dump of another kind.
 			s.damage(ref)
 			s.fails(exitFailure, []string{"load", ref, at("Ä copy"), "--prepare=drop-and-create"}, "damaged")
@@ -129,6 +135,25 @@ func TestServers(t *testing.T) {
 				t.Errorf("wrong password: %+v", r)
 			}
 		})
+	}
+}
+
+// until runs a command in the background until a name is there, and another second.
+func (s *shell) until(name string, args ...string) {
+	s.t.Helper()
+	ctx, stop := context.WithCancel(s.t.Context())
+	defer stop()
+	done := make(chan result, 1)
+	go func() { done <- s.runContext(ctx, "", args...) }()
+	for deadline := time.Now().Add(30 * time.Second); !strings.Contains(s.run("", "names").out, name); time.Sleep(100 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			s.t.Fatalf("%q does not appear", name)
+		}
+	}
+	time.Sleep(time.Second)
+	stop()
+	if r := <-done; r.status != exitOK {
+		s.t.Errorf("%+v", r)
 	}
 }
 
