@@ -300,20 +300,6 @@ func listIDs(t *testing.T, b *Backup, name string) (ids []string) {
 	return ids
 }
 
-func TestPruneDistrustsTheFuture(t *testing.T) {
-	vol := storage.Memory()
-	b, ahead := newBackup(t, vol, nil), newBackup(t, vol, nil)
-	ahead.now = func() time.Time { return time.Now().Add(48 * time.Hour) }
-	create(t, b, "shop", dump(10))
-	create(t, ahead, "shop", dump(10))
-	if _, err := b.Prune(t.Context(), "shop", Retention{KeepLast: 1}); err == nil || !strings.Contains(err.Error(), "future") {
-		t.Fatal(err)
-	}
-	if n := len(listIDs(t, b, "shop")); n != 2 {
-		t.Fatalf("%d are left", n)
-	}
-}
-
 func TestPruneWithoutKeys(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		vol := storage.Memory()

@@ -266,15 +266,23 @@ func (t *tool) load(ctx context.Context, r io.Reader) error {
 	return nil
 }
 
-// source kills the program when it cannot be read.
+// source kills the program when it cannot be read. It keeps the last byte back until r has said that this was the end:
+// pg_restore needs no end of its input to commit, only the last byte of the archive (pitfall 42).
 type source struct {
 	r    io.Reader
 	kill context.CancelCauseFunc
+	last []byte // what is kept back
 }
 
 func (s *source) Read(b []byte) (int, error) {
-	n, err := s.r.Read(b)
-	if err != nil && err != io.EOF {
+	kept := copy(b, s.last)
+	n, err := s.r.Read(b[kept:])
+	n += kept
+	switch {
+	case err == nil && n > 0:
+		n--
+		s.last = append(s.last[:0], b[n])
+	case err != nil && err != io.EOF:
 		s.kill(err)
 	}
 	return n, err
