@@ -153,9 +153,16 @@ func testPostgresLoadFails(t *testing.T, s *dbserver.Server) {
 		p.must(t, "UPDATE goods SET name = 'of now'; CREATE TABLE kept (x int)")
 		const state = "SELECT count(*) || ' ' || min(name) || ' ' || max(name) || to_regclass('kept') FROM goods"
 		before := p.must(t, state)
+		late := readerFunc(func([]byte) (int, error) { // pg_restore would have committed by then
+			time.Sleep(300 * time.Millisecond)
+			return 0, damaged
+		})
 		for _, n := range []int{1, 100, len(dump) / 2, len(dump) - 1, len(dump)} {
-			if err := p.Load(t.Context(), broken{bytes.NewReader(dump[:n]), damaged}); !errors.Is(err, damaged) {
+			if err := p.Load(t.Context(), io.MultiReader(bytes.NewReader(dump[:n]), late)); !errors.Is(err, damaged) {
 				t.Errorf("%s, damaged after %d of %d: %v", format, n, len(dump), err)
+			}
+			if got := p.must(t, state); got != before {
+				t.Errorf("%s, damaged after %d of %d: %q, was %q", format, n, len(dump), got, before)
 			}
 		}
 		ctx, cancel := context.WithCancelCause(t.Context())
@@ -183,10 +190,6 @@ func testPostgresLoadFails(t *testing.T, s *dbserver.Server) {
 		}
 	}
 }
-
-type readerFunc func([]byte) (int, error)
-
-func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
 // What the server refuses is said in its words, without the password.
 func testPostgresRefused(t *testing.T, s *dbserver.Server) {

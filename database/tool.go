@@ -279,11 +279,14 @@ func (s *source) Read(b []byte) (int, error) {
 	n, err := s.r.Read(b[kept:])
 	n += kept
 	switch {
-	case err == nil && n > 0:
+	case err == io.EOF:
+		s.last = nil
+	case err != nil:
+		s.kill(err)
+		return 0, err
+	case n > 0:
 		n--
 		s.last = append(s.last[:0], b[n])
-	case err != nil && err != io.EOF:
-		s.kill(err)
 	}
 	return n, err
 }

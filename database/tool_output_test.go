@@ -3,10 +3,13 @@
 package database
 
 import (
+	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
 )
 
@@ -20,6 +23,41 @@ func TestOutputAtTheEnd(t *testing.T) {
 		}
 	}
 }
+
+// The last byte is not given before the end is known to be one: pg_restore commits on it, and does not wait for an end (pitfall 42).
+func TestLoadKeepsTheLastByteBack(t *testing.T) {
+	damaged := errors.New("damaged")
+	const archive = "all of the archive."
+	for name, read := range map[string]func(io.Reader) io.Reader{"at once": asItIs, "byte by byte": iotest.OneByteReader, "with its end": iotest.DataErrReader} {
+		loaded := filepath.Join(t.TempDir(), "loaded")
+		sh := &tool{path: "/bin/sh", args: []string{"-c", `head -c 19 >/dev/null && : >"$0"; cat >/dev/null`, loaded}}
+		late := io.MultiReader(read(strings.NewReader(archive)), readerFunc(func([]byte) (int, error) {
+			time.Sleep(200 * time.Millisecond) // such as the check of a digest
+			return 0, damaged
+		}))
+		if err := sh.load(t.Context(), late); !errors.Is(err, damaged) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if _, err := os.Stat(loaded); err == nil {
+			t.Errorf("%s: the program was given all of what turned out damaged", name)
+		}
+		for _, text := range []string{"", "x", "xy", strings.Repeat("0123456789", 60_000)} {
+			out := filepath.Join(t.TempDir(), "out")
+			if err := shell(`cat >"$0"`, out).load(t.Context(), read(strings.NewReader(text))); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+			if got, _ := os.ReadFile(out); string(got) != text {
+				t.Errorf("%s: %d bytes arrived as %d", name, len(text), len(got))
+			}
+		}
+	}
+}
+
+func asItIs(r io.Reader) io.Reader { return r }
+
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
 // A reader that panics is no end of the input either (pitfall 42): the program is gone before a recover sees it.
 func TestLoadFromPanic(t *testing.T) {
