@@ -139,6 +139,7 @@ func (t *tool) dump(ctx context.Context, w io.Writer) error {
 	if err != nil {
 		return err
 	}
+	defer killGroup(p.cmd) // what it left behind without the pipes
 	out := &output{f: r}
 	waited := make(chan error, 1)
 	go func() {
@@ -241,6 +242,7 @@ func (t *tool) load(ctx context.Context, r io.Reader) error {
 	if err != nil {
 		return err
 	}
+	defer killGroup(p.cmd) // what it left behind without the pipes
 	stop := context.AfterFunc(p.ctx, func() { _ = w.SetWriteDeadline(time.Unix(1, 0)) })
 	defer stop()
 	read := false

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -58,6 +59,31 @@ func asItIs(r io.Reader) io.Reader { return r }
 type readerFunc func([]byte) (int, error)
 
 func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
+
+// What a program leaves running without its pipes is no failure, but ends with the call.
+func TestNothingIsLeft(t *testing.T) {
+	goroutines := runtime.NumGoroutine()
+	pid := filepath.Join(t.TempDir(), "pid")
+	sh := shell(`sleep 60 >/dev/null 2>&1 </dev/null & echo $! >"$0"; cat; exit "$1"`, pid, "0")
+	if err := sh.dump(t.Context(), io.Discard); err != nil {
+		t.Error(err)
+	}
+	gone(t, pid)
+	if err := sh.load(t.Context(), strings.NewReader("x")); err != nil {
+		t.Error(err)
+	}
+	gone(t, pid)
+	sh.args[len(sh.args)-1] = "1"
+	if err := sh.dump(t.Context(), io.Discard); err == nil {
+		t.Error("exit status 1 is success")
+	}
+	gone(t, pid)
+	for deadline := time.Now().Add(5 * time.Second); runtime.NumGoroutine() > goroutines; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d goroutines, there were %d", runtime.NumGoroutine(), goroutines)
+		}
+	}
+}
 
 // A reader that panics is no end of the input either (pitfall 42): the program is gone before a recover sees it.
 func TestLoadFromPanic(t *testing.T) {
