@@ -66,6 +66,14 @@ type postgres struct {
 
 const postgresExample = "postgres://user:password@host:5432/database?sslmode=require"
 
+const notInArgv = "it is a secret, and every user of the machine could see it; put it into a service file, and set PGSERVICE"
+
+// postgresRefused are parameters of libpq that a URL may not set, and what to do instead.
+var postgresRefused = map[string]string{
+	"dbname": "the database stands after the host", "service": "set PGSERVICE", "servicefile": "set PGSERVICEFILE",
+	"sslpassword": notInArgv, "oauth_client_secret": notInArgv, "scram_client_key": notInArgv, "scram_server_key": notInArgv,
+}
+
 func parsePostgres(text string) (*postgres, error) {
 	u, err := parseURL(text, postgresExample)
 	if err != nil {
@@ -79,9 +87,9 @@ func parsePostgres(text string) (*postgres, error) {
 	if err != nil {
 		return nil, errors.New("the URL's query cannot be parsed")
 	}
-	for _, key := range []string{"dbname", "sslpassword", "service", "servicefile"} {
+	for key, advice := range postgresRefused {
 		if q.Has(key) {
-			return nil, fmt.Errorf("the URL's query may not set %s: the database stands after the host, and secrets are for PGPASSWORD or ~/.pgpass", key)
+			return nil, fmt.Errorf("the URL's query may not set %s: %s", key, advice)
 		}
 	}
 	p.password, _ = u.User.Password()

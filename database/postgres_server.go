@@ -34,17 +34,21 @@ func (p *postgres) Prepare(ctx context.Context, how Preparation) error {
 	if err := errors.Join(how.check(), p.selected()); err != nil {
 		return err
 	}
-	if p.name == maintenance || strings.HasPrefix(p.name, "template") {
+	switch p.name {
+	case maintenance, "template0", "template1":
 		return fmt.Errorf("%s the database %q: it belongs to the server itself; load into another one", how, p.name)
+	}
+	version, longest, err := p.limits(ctx)
+	if err != nil {
+		return fmt.Errorf("%s the database %q: %w", how, p.name, err)
+	}
+	if len(p.name) > longest { // the server would cut it, and take another database for this one
+		return fmt.Errorf("%s the database %q: its name has %d bytes, and the server allows %d; choose a shorter one", how, p.name, len(p.name), longest)
 	}
 	quoted := `"` + strings.ReplaceAll(p.name, `"`, `""`) + `"`
 	if how == DropAndCreate {
-		version, err := p.query(ctx, maintenance, "SHOW server_version_num")
-		if err != nil {
-			return fmt.Errorf("drop the database %q: %w", p.name, err)
-		}
 		force := ""
-		if len(version) > 6 || len(version) == 6 && version >= "130000" {
+		if version >= 13_00_00 {
 			force = " WITH (FORCE)" // ends the sessions in it
 		}
 		if _, err := p.query(ctx, maintenance, "DROP DATABASE IF EXISTS "+quoted+force); err != nil {
@@ -55,6 +59,18 @@ func (p *postgres) Prepare(ctx context.Context, how Preparation) error {
 		return fmt.Errorf("create the database %q: %w", p.name, err)
 	}
 	return nil
+}
+
+// limits are the server's version, such as 150004, and how many bytes a name can have.
+func (p *postgres) limits(ctx context.Context) (version, longest int, err error) {
+	out, err := p.query(ctx, maintenance, "SELECT current_setting('server_version_num') || ' ' || current_setting('max_identifier_length')")
+	if err != nil {
+		return 0, 0, err
+	}
+	if _, err := fmt.Sscan(out, &version, &longest); err != nil {
+		return 0, 0, fmt.Errorf("the server says %.40q where its version and longest name were expected", out)
+	}
+	return version, longest, nil
 }
 
 func (p *postgres) Describe(ctx context.Context) (*Info, error) {

@@ -24,7 +24,7 @@ func TestPostgresURL(t *testing.T) {
 		}
 	}
 	for _, bad := range []string{
-		"postgres://u:hunter2@h/a/b", "mysql://h/x", "postgres:shop", "postgres://h/x?sslpassword=hunter2", "postgres://h/x?dbname=y", "postgres://h/x?service=y",
+		"postgres://u:hunter2@h/a/b", "mysql://h/x", "postgres:shop", "postgres://h/x?sslpassword=hunter2", "postgres://h/x?dbname=y", "postgres://h/x?oauth_client_secret=hunter2", "postgres://h/x?scram_client_key=hunter2", "postgres://h/x?service=y",
 		"postgres://u:hunter2#3@h/x", "postgres://u:hunter2%zz@h/x", "postgres://u:hunter2%00@h/x", "postgres://u:hun/ter2@h/x", "postgres://u:12/hunter2@h", "postgres://u:12?hunter2@h/x",
 	} {
 		if _, err := Postgres(bad, nil); err == nil || strings.Contains(err.Error(), "hunter2") || strings.Contains(err.Error(), "ter2") {
