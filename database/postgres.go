@@ -42,7 +42,7 @@ type PostgresOptions struct {
 // always: PGHOST, PGUSER, PGPASSWORD, ~/.pgpass. A URL without a host is the local socket.
 //
 // A dump drops what it replaces (--clean --if-exists) and names no owners and no privileges, so that another user, on another
-// server, can load it. Load is one transaction: all of it is taken over, or nothing.
+// server, can load it. Load is one transaction, large objects too: all of it is taken over, or nothing.
 func Postgres(url string, o *PostgresOptions) (Server, error) {
 	p, err := parsePostgres(url)
 	if err != nil {
@@ -192,6 +192,9 @@ func (p *postgres) Load(ctx context.Context, r io.Reader) error {
 	t, err := p.tool(program, p.name, args...)
 	if err != nil {
 		return err
+	}
+	if p.format == PostgresPlain {
+		r = newOneTransaction(r)
 	}
 	return t.load(ctx, r)
 }

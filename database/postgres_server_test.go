@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -30,7 +31,7 @@ func TestPostgres(t *testing.T) {
 		run  func(*testing.T, *dbserver.Server)
 	}{
 		{"names", testPostgresNames}, {"prepare", testPostgresPrepare}, {"describe", testPostgresDescribe}, {"load fails", testPostgresLoadFails},
-		{"refused", testPostgresRefused}, {"cancelled", testPostgresCancelled},
+		{"refused", testPostgresRefused}, {"cancelled", testPostgresCancelled}, {"waiting", testPostgresWaiting}, {"round trip", testPostgresRoundTrip},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, s) })
 	}
@@ -76,29 +77,34 @@ func dumped(t *testing.T, db Database) []byte {
 }
 
 func testPostgresNames(t *testing.T, s *dbserver.Server) {
-	var made []string
-	for i, name := range []string{
+	names := []string{
 		"plain", "Upper Case", "Größe 🦊", `quo"te'd`, "-dash", "--version", "a=b host=elsewhere", "100%41", "a/b?c#d&e", "dbname=x", "postgres://h/x", `back\slash`, "line\nend", "$(id);`id`",
-	} {
-		for _, format := range []PostgresFormat{PostgresPlain, PostgresCustom}[:1+i%5/4] { // both for some
-			p := ready(t, s, name, format)
-			dump := dumped(t, p)
-			p.must(t, "DROP TABLE goods")
-			if err := p.Load(t.Context(), bytes.NewReader(dump)); err != nil {
-				t.Fatalf("%q: %v", name, err)
-			}
-			if got := p.must(t, "SELECT name || ' of ' || current_database() FROM goods"); got != "Größe 🦊 of "+name {
-				t.Errorf("%q: %q", name, got)
-			}
-		}
-		made = append(made, name)
 	}
+	t.Run("all", func(t *testing.T) {
+		for i, name := range names {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				for _, format := range []PostgresFormat{PostgresPlain, PostgresCustom}[:1+i%5/4] { // both for some
+					p := ready(t, s, name, format)
+					dump := dumped(t, p)
+					p.must(t, "DROP TABLE goods")
+					if err := p.Load(t.Context(), bytes.NewReader(dump)); err != nil {
+						t.Fatal(err)
+					}
+					if got := p.must(t, "SELECT name || ' of ' || current_database() FROM goods"); got != "Größe 🦊 of "+name {
+						t.Errorf("%q", got)
+					}
+				}
+			})
+		}
+	})
 	listed, err := at(t, s, "", "").List(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	slices.Sort(made)
-	if want := append(made, "postgres"); !slices.Equal(listed, slices.Sorted(slices.Values(want))) {
+	want := append(names, "postgres")
+	slices.Sort(want)
+	if !slices.Equal(listed, want) {
 		t.Errorf("listed %q, want %q", listed, want)
 	}
 }
@@ -122,10 +128,19 @@ func testPostgresPrepare(t *testing.T, s *dbserver.Server) {
 	if got := p.must(t, "SELECT count(*) FROM pg_tables WHERE tablename = 'goods'"); got != "0" {
 		t.Errorf("%s tables are left", got)
 	}
-	for _, name := range []string{"", "postgres", "template1"} {
+	for _, name := range []string{"", "postgres", "template0", "template1"} {
 		if err := p.Select(name).Prepare(t.Context(), DropAndCreate); err == nil {
 			t.Errorf("%q was dropped", name)
 		}
+	}
+	longest := ready(t, s, "template "+strings.Repeat("ü", 27), "") // 63 bytes; where a server would cut a longer name
+	for _, how := range []Preparation{Create, DropAndCreate} {
+		if err := p.Select(longest.name+"!").Prepare(t.Context(), how); err == nil || !strings.Contains(err.Error(), "has 64 bytes, and the server allows 63") {
+			t.Errorf("%v a database with a name that is too long: %v", how, err)
+		}
+	}
+	if got := longest.must(t, "SELECT count(*) FROM goods"); got != "1" {
+		t.Errorf("%q was taken for another database: %s rows", longest.name, got)
 	}
 }
 
@@ -157,7 +172,7 @@ func testPostgresLoadFails(t *testing.T, s *dbserver.Server) {
 			time.Sleep(300 * time.Millisecond)
 			return 0, damaged
 		})
-		for _, n := range []int{1, 100, len(dump) / 2, len(dump) - 1, len(dump)} {
+		for _, n := range []int{1, len(dump) / 2, len(dump)} {
 			if err := p.Load(t.Context(), io.MultiReader(bytes.NewReader(dump[:n]), late)); !errors.Is(err, damaged) {
 				t.Errorf("%s, damaged after %d of %d: %v", format, n, len(dump), err)
 			}
@@ -261,6 +276,44 @@ func testPostgresCancelled(t *testing.T, s *dbserver.Server) {
 	}
 	if left := cmdlines(t, "pg_dump"); len(left) > 0 {
 		t.Errorf("%q is left", left)
+	}
+}
+
+// A dump that waits for a lock, and writes nothing, ends with its connection, and with its ctx.
+func testPostgresWaiting(t *testing.T, s *dbserver.Server) {
+	p := ready(t, s, "waiting", "")
+	held, release := context.WithCancel(t.Context())
+	var holder sync.WaitGroup
+	defer holder.Wait()
+	defer release()
+	holder.Go(func() { _, _ = p.query(held, p.name, "BEGIN; LOCK TABLE goods; SELECT pg_sleep(60)") })
+	p.await(t, "SELECT count(*) FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND relation = 'goods'::regclass AND granted")
+	const waiting = "FROM pg_stat_activity WHERE application_name = 'pg_dump' AND datname = 'waiting' AND wait_event_type = 'Lock'"
+	for _, want := range []string{"terminating connection", "stopped"} {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		dumping := make(chan error)
+		go func() { dumping <- p.Dump(ctx, io.Discard) }()
+		p.await(t, "SELECT count(*) "+waiting)
+		begun := time.Now()
+		if want == "stopped" {
+			cancel(errors.New(want))
+		} else {
+			p.must(t, "SELECT pg_terminate_backend(pid) "+waiting)
+		}
+		if err := <-dumping; err == nil || !strings.Contains(err.Error(), want) || time.Since(begun) > 5*time.Second {
+			t.Errorf("want %q: %v, after %v", want, err, time.Since(begun))
+		}
+		cancel(nil)
+	}
+}
+
+// await waits until a query gives something other than 0.
+func (p *postgres) await(t *testing.T, query string) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); p.must(t, query) == "0"; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("it stays 0: %s", query)
+		}
 	}
 }
 

@@ -54,8 +54,6 @@ func TestLoadKeepsTheLastByteBack(t *testing.T) {
 	}
 }
 
-func asItIs(r io.Reader) io.Reader { return r }
-
 type readerFunc func([]byte) (int, error)
 
 func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
