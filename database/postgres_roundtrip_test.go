@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"regexp"
+	"strings"
 	"testing"
 	"time"
 
@@ -86,6 +87,14 @@ func testPostgresRoundTrip(t *testing.T, s *dbserver.Server) {
 			if got := plain(loaded); got != want {
 				t.Errorf("%s, %s: the dump of what was loaded has %d bytes and differs from the original's %d", format, state, len(got), len(want))
 			}
+		}
+		loaded.must(t, "CREATE VIEW in_the_way AS SELECT at FROM part")
+		before := plain(loaded)
+		if err := loaded.Load(t.Context(), bytes.NewReader(dump)); err == nil || !strings.Contains(err.Error(), "in_the_way depends on table public.part") {
+			t.Errorf("%s, over what depends on it: %v", format, err)
+		}
+		if plain(loaded) != before {
+			t.Errorf("%s: a load that the server refused has changed the database", format)
 		}
 	}
 }
