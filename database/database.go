@@ -25,8 +25,8 @@ import (
 // Database is something that is dumped to a stream and loaded from one. It is immutable, and safe for concurrent use.
 type Database interface {
 	// Dump writes everything to w. It returns nil only if all of it was written: a program must have ended with status
-	// 0. Otherwise the error is the first cause, with what the program said. No process and no goroutine is left
-	// when it returns.
+	// 0. Otherwise the error is the first cause, with what the program said. No goroutine is left when it returns,
+	// and no process but one that has left the program's group and holds none of its pipes.
 	Dump(ctx context.Context, w io.Writer) error
 
 	// Load takes over what Dump wrote, until r's io.EOF. On any other error of r, and when ctx is done, the program
